@@ -48,16 +48,21 @@ type behindFn struct{ opener }
 
 // ProcessElement takes all repositories of a run and emits their releases that are behind.
 func (f *behindFn) ProcessElement(ctx context.Context, _ int, names func(*string) bool, emit func(string)) error {
-	wanted := map[string]bool{}
+	seen := map[string]bool{}
 	for name := ""; names(&name); {
-		wanted[name] = true
-	}
-	releases, err := f.r.Catalog.Unpublished(ctx)
-	if err != nil {
-		return err
-	}
-	for _, r := range releases {
-		if wanted[r.Repository.String()] {
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		t, err := catalog.ParsePackageTarget(name)
+		if err != nil {
+			return err
+		}
+		releases, err := f.r.Catalog.UnpublishedOf(ctx, t.Repository)
+		if err != nil {
+			return err
+		}
+		for _, r := range releases {
 			emit(r.String())
 		}
 	}

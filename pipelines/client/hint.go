@@ -150,7 +150,7 @@ func hintText(ctx context.Context, db *catalogdb.DB, url string, table *layout.T
 	if rej != nil {
 		return "", command.Usage("%s: %s", t.distribution, rej.Detail)
 	}
-	packages, err := Installable(ctx, db, t.below)
+	packages, err := Installable(ctx, db, s.Repository, t.below)
 	if err != nil {
 		return "", command.Fault(err)
 	}

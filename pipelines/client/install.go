@@ -25,10 +25,10 @@ func InstallText(publicURL string, s catalog.Settings, distro layout.Distro, pkg
 // maxCandidates is the number of packages of a release that Installable reads.
 const maxCandidates = 1000
 
-// Installable returns packages of published releases at or below a target, which is a distribution or a component. It reads
+// Installable returns packages of published releases at or below a target, which is a distribution or a component of a repository. It reads
 // at most [maxCandidates] packages of each release. Errors are those of the catalog.
-func Installable(ctx context.Context, db *catalogdb.DB, target string) (some []catalog.Package, err error) {
-	states, err := db.Releases(ctx)
+func Installable(ctx context.Context, db *catalogdb.DB, r catalog.Repository, target string) (some []catalog.Package, err error) {
+	states, err := db.ReleasesOf(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func (h *hints) published(ctx context.Context, res publish.Result) {
 	if h.known[id] {
 		return
 	}
-	packages, err := client.Installable(ctx, db, id)
+	packages, err := client.Installable(ctx, db, res.Release.Repository, id)
 	if err == nil && len(packages) == 0 {
 		return
 	}

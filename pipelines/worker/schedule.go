@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -164,12 +163,12 @@ func (d *Dispatcher) publishRelease(ctx context.Context, r catalog.Release) {
 
 // publishBehind schedules the releases of a repository that are behind, by [schedule.add] or [schedule.addSoon].
 func (d *Dispatcher) publishBehind(ctx, work context.Context, of catalog.Repository, add func(ctx, work context.Context, releases []catalog.Release)) {
-	behind, err := d.Resources.Catalog.Unpublished(work)
+	behind, err := d.Resources.Catalog.UnpublishedOf(work, of)
 	if err != nil {
 		if work.Err() == nil {
 			d.Resources.Log.Error("releases that are behind not read; the next pass does", "error", err)
 		}
 		return
 	}
-	add(ctx, work, slices.DeleteFunc(behind, func(r catalog.Release) bool { return r.Repository != of }))
+	add(ctx, work, behind)
 }

@@ -77,8 +77,17 @@ func (d *DB) releaseStates(ctx context.Context, where string, args ...any) ([]Re
 
 // Unpublished returns the releases whose latest revision is not published, in order.
 func (d *DB) Unpublished(ctx context.Context) ([]catalog.Release, error) {
+	return d.unpublished(ctx, ``)
+}
+
+// UnpublishedOf is [DB.Unpublished] of one repository. It does not read the releases of others.
+func (d *DB) UnpublishedOf(ctx context.Context, r catalog.Repository) ([]catalog.Release, error) {
+	return d.unpublished(ctx, ` AND p.owner = ? AND p.name = ?`, r.Owner, r.Name)
+}
+
+func (d *DB) unpublished(ctx context.Context, where string, args ...any) ([]catalog.Release, error) {
 	states, err := list(ctx, d, scanRelease,
-		`SELECT `+releaseColumns+` FROM `+releaseTables+` WHERE r.revision > r.published_revision`+releaseOrder)
+		`SELECT `+releaseColumns+` FROM `+releaseTables+` WHERE r.revision > r.published_revision`+where+releaseOrder, args...)
 	releases := make([]catalog.Release, len(states))
 	for i, s := range states {
 		releases[i] = s.Release

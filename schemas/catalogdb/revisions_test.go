@@ -25,6 +25,13 @@ func publishAll(t *testing.T, db *catalogdb.DB) {
 	if diff := cmp.Diff([]catalog.Release{jammy}, unpublished); diff != "" || err != nil {
 		t.Errorf("unpublished %v (-want +got):\n%s", err, diff)
 	}
+	of, err := db.UnpublishedOf(t.Context(), jammy.Repository)
+	if diff := cmp.Diff([]catalog.Release{jammy}, of); diff != "" || err != nil {
+		t.Errorf("unpublished of the repository %v (-want +got):\n%s", err, diff)
+	}
+	if of, err := db.UnpublishedOf(t.Context(), catalog.Repository{Owner: jammy.Repository.Owner, Name: "other"}); err != nil || len(of) != 0 {
+		t.Errorf("unpublished of another repository: %v, %v; want none", of, err)
+	}
 
 	publish(t, db, jammy, 7, after(2*time.Second)) // raised beyond a pointer, as after lost history
 	checkUpload(t, db, late.Upload, catalog.Published)
