@@ -19,6 +19,7 @@ type Together struct {
 
 	mu      sync.Mutex
 	left    int         // uploads that are not finished
+	waiting int         // of them, those that wait until others are finished
 	asked   []*question // that wait to be put
 	put     int         // questions that are being answered
 	overdue *time.Timer // of those that wait; nil if none does
@@ -49,6 +50,16 @@ func (t *Together) Finished() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.left--
+	if all := t.complete(); len(all) > 0 {
+		go t.answer(all)
+	}
+}
+
+// Waits says that n uploads more, or less, wait for room that others have: their questions are not waited for.
+func (t *Together) Waits(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waiting += n
 	if all := t.complete(); len(all) > 0 {
 		go t.answer(all)
 	}
@@ -115,7 +126,7 @@ func (t *Together) ask(q *question) *question {
 
 // complete takes the questions that wait, if no upload can be expected to have one more soon. The caller holds the lock.
 func (t *Together) complete() []*question {
-	if len(t.asked)+t.put < min(t.slots, t.left) {
+	if len(t.asked)+t.put < min(t.slots, t.left)-t.waiting {
 		return nil
 	}
 	return t.take()

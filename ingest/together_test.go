@@ -73,3 +73,30 @@ func TestTogetherJudgesEach(t *testing.T) {
 		t.Errorf("%d conflicts and %d broken files; want one of each", conflicts, broken)
 	}
 }
+
+// The questions of large packages do not wait for those of packages that wait for room themselves.
+func TestTogetherWaitsForNoneWithoutRoom(t *testing.T) {
+	ingest.SetGatherTime(t, 10*time.Second)
+	s := newSite(t)
+	together := s.Together(8, 8)
+	together.Waits(6)
+	start := time.Now()
+	var running sync.WaitGroup
+	for i := range 2 {
+		name := fmt.Sprintf("p%d", i)
+		u := s.put("acme/tools/ubuntu/jammy/"+name+".deb", debtest.Build(t, debtest.Spec{Name: name}))
+		running.Go(func() {
+			defer together.Waits(1) // the next one has not come
+			if _, err := together.Store(t.Context(), u); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("two packages that had room waited for those that had none: %s", took)
+	}
+	if s.db.claims != 0 {
+		t.Errorf("%d of 2 packages were claimed alone", s.db.claims)
+	}
+}

@@ -63,7 +63,7 @@ func (f *storeFn) ProcessElement(ctx context.Context, batch Batch, stored func(S
 	outcomes := make([]outcome, len(batch.Tasks))
 	slots := slotsOf()
 	together := f.r.Ingester.Together(len(batch.Tasks), slots)
-	inSlots(batch.Tasks, slots, func(i int) {
+	inSlots(batch.Tasks, slots, together.Waits, func(i int) {
 		defer together.Finished()
 		start, u := time.Now(), batch.Tasks[i].Upload()
 		outcomes[i].Stored, outcomes[i].err = f.store(ctx, together, u, batch.Alone)

@@ -20,8 +20,8 @@ const (
 func slotsOf() int { return largeSlots * max(minLarge, runtime.GOMAXPROCS(0)) }
 
 // inSlots runs f for each task, by its number, as many at a time as the slots have room for. The goroutines go on from task to task, since a new
-// one would grow its stack for each package.
-func inSlots(tasks []Task, slots int, f func(i int)) {
+// one would grow its stack for each package. waits is told how many tasks more, or less, wait for room: nobody is to wait for them.
+func inSlots(tasks []Task, slots int, waits func(n int), f func(i int)) {
 	room := semaphore.NewWeighted(int64(slots))
 	next := make(chan int)
 	var workers sync.WaitGroup
@@ -32,7 +32,11 @@ func inSlots(tasks []Task, slots int, f func(i int)) {
 				if tasks[i].Size >= largePackage {
 					n = largeSlots
 				}
-				room.Acquire(context.Background(), n) //nolint:errcheck // the context does not end
+				if !room.TryAcquire(n) {
+					waits(1)
+					room.Acquire(context.Background(), n) //nolint:errcheck // the context does not end
+					waits(-1)
+				}
 				f(i)
 				room.Release(n)
 			}

@@ -31,8 +31,13 @@ func TestSlots(t *testing.T) {
 				}
 				var mu sync.Mutex
 				ran := map[int]int{}
-				var now, most int
-				inSlots(tasks, slots, func(i int) {
+				var now, most, waiting int
+				waits := func(n int) {
+					mu.Lock()
+					waiting += n
+					mu.Unlock()
+				}
+				inSlots(tasks, slots, waits, func(i int) {
 					mu.Lock()
 					ran[i]++
 					now++
@@ -40,6 +45,9 @@ func TestSlots(t *testing.T) {
 					mu.Unlock()
 					time.Sleep(time.Second) // until all that have room are here
 					mu.Lock()
+					if want := min(slots, tt.small+tt.large) - tt.want; i == 0 && waiting != want {
+						t.Errorf("%d wait for room, want %d", waiting, want)
+					}
 					now--
 					mu.Unlock()
 				})
@@ -47,6 +55,9 @@ func TestSlots(t *testing.T) {
 					if ran[i] != 1 {
 						t.Errorf("task %d ran %d times", i, ran[i])
 					}
+				}
+				if waiting != 0 {
+					t.Errorf("%d wait for room in the end", waiting)
 				}
 				if most != tt.want {
 					t.Errorf("%d at a time, want %d", most, tt.want)

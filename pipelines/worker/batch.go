@@ -20,7 +20,7 @@ const (
 // places bounds the runs of each kind: the memory that they take, and what one repository takes of them. None has all places of a
 // kind but the one of suspect uploads.
 var places = [kinds]struct {
-	all  int // uploads that are stored at the same time
+	all  int // uploads that are stored at the same time, if none is small
 	each int // runs of one repository
 }{
 	fresh:   {24, 2},
@@ -33,7 +33,7 @@ var places = [kinds]struct {
 const (
 	maxBatch      = 200                    // uploads in one run
 	maxBatchBytes = 512 << 20              // bytes in one run, if it has several uploads
-	batchStores   = 8                      // uploads of one run that are stored at the same time
+	batchStores   = 8                      // uploads of one run that are stored at the same time, if none is small: of small ones, package pipelines stores more
 	largeUpload   = 64 << 20               // bytes; a larger upload has a run of its own
 	quiet         = 40 * time.Millisecond  // a batch is complete when nothing of its repository arrived for so long,
 	maxCollect    = 250 * time.Millisecond // or after so long
