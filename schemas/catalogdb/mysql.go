@@ -189,10 +189,10 @@ func (t *mysqlTarget) explain(err error) error {
 	return e
 }
 
-// IsLost reports whether an error says that a connection was lost on the way, to a database or another server: what was read over it
-// has to be read once more, on another one. Questions and transactions that lose theirs are repeated here; a [Snapshot], which is read
-// in parts, is for the caller to open again.
-func IsLost(err error) bool { return isLost(err) }
+// IsLost reports whether an error says that a connection was lost on the way, to a database or another server, or that the database closes
+// its connections, as when it is stopped: what was read over it has to be read once more, on another one. Questions and transactions that
+// lose theirs are repeated here; a [Snapshot], which is read in parts, is for the caller to open again.
+func IsLost(err error) bool { return mysqlRemedy(err) == reconnect }
 
 // isLost reports whether an error says that a connection is lost. Its statement may have been executed.
 func isLost(err error) bool {
