@@ -20,7 +20,7 @@ const (
 func slotsOf() int { return largeSlots * max(minLarge, runtime.GOMAXPROCS(0)) }
 
 // inSlots runs f for each task, by its number, as many at a time as the slots have room for. The goroutines go on from task to task, since a new
-// one would grow its stack for each package. waits is told how many tasks more, or less, wait for room: nobody is to wait for them.
+// one would grow its stack for each package. waits gets how many tasks more, or less, wait for room: no question waits for theirs.
 func inSlots(tasks []Task, slots int, waits func(n int), f func(i int)) {
 	room := semaphore.NewWeighted(int64(slots))
 	next := make(chan int)

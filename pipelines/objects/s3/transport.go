@@ -24,7 +24,7 @@ func newHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.DialContext = stallingDialer(stallTime)
 		t.IdleConnTimeout = idleTime
-		t.MaxIdleConnsPerHost = 64 // of packages, as many as are stored at a time, and of what publishes
+		t.MaxIdleConnsPerHost = 64 // more are closed after use
 		t.ForceAttemptHTTP2 = false
 		t.Protocols = new(http.Protocols)
 		t.Protocols.SetHTTP1(true)
