@@ -61,7 +61,8 @@ Exit codes:
   1  a pattern selects nothing, or a release would be left without packages; nothing is changed
   2  usage
   3  recorded, but not published in time, or no worker runs; with --now: or a copy in staging is not removed yet.
-     A worker completes it once one runs, except for --invalidate
+     A worker completes it once one runs, except for --invalidate. Or a release is being recovered, and what was back
+     is withdrawn: run the command again after the recovery
   4  the catalog, bucket or CDN cannot be reached, or a release is being recovered; run the command again to complete it
   5  with --dry-run: something would change
 
@@ -220,7 +221,7 @@ func (y *yanking) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 	}
 	y.print(io, done, record)
 	if !y.args.Now {
-		return nil
+		return restOf(done)
 	}
 	if y.json { // nothing but JSON is on the standard output
 		io.out = io.err
@@ -228,7 +229,19 @@ func (y *yanking) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 	if err := y.remove(ctx, io, db, r); err != nil {
 		return err
 	}
-	return y.removeStaged(ctx, io, db, done.Packages)
+	if err := y.removeStaged(ctx, io, db, done.Packages); err != nil {
+		return err
+	}
+	return restOf(done)
+}
+
+// restOf returns an error if a pattern may mean packages that were not back yet.
+func restOf(done catalogdb.SelectedChange) error {
+	if len(done.Recovering) == 0 {
+		return nil
+	}
+	r := done.Recovering[0].Release
+	return command.Interrupt("withdrawn is what was back of %s: run the command again once repomill status says recovering of it no more, in case more has come back", r)
 }
 
 // plan returns the packages to withdraw, with those that are withdrawn already, and what changes by that. An error says why

@@ -55,16 +55,30 @@ func hideMovedPlaces(ctx context.Context, tx *transaction, r catalog.Repository,
 	return nil
 }
 
-// shownReason returns the reason of a withdrawal by a move that was asked for with another one: the new place may have become private since.
-func shownReason(ctx context.Context, tx *transaction, source catalog.Package, reason string) (string, error) {
+// movedTo returns the repository that the reason of a withdrawal by a move names.
+func movedTo(reason string) (to catalog.Repository, moved bool) {
 	place, moved := strings.CutPrefix(reason, MovedTo)
 	t, err := catalog.ParsePackageTarget(place)
-	if !moved || err != nil {
+	return t.Repository, moved && err == nil
+}
+
+// shownReason returns the reason of a withdrawal by a move that was asked for with another one: the new place may have become private since. It
+// locks the repository of that place, so that it does not become private before the transaction ends.
+func shownReason(ctx context.Context, tx *transaction, source catalog.Package, reason string) (string, error) {
+	to, moved := movedTo(reason)
+	if !moved || to == source.Repository {
 		return reason, nil
 	}
-	shown, err := Wish{Source: source, To: catalog.Place{Repository: t.Repository}, Withdraw: reason}.reason(ctx, tx)
+	id, err := repositoryID(ctx, tx, to)
+	if err == nil && tx.forUpdate != "" { // by its primary key, as [transaction.lockDistribution] does
+		_, err = scanID(tx.QueryRowContext(ctx, `SELECT id FROM repositories WHERE id = ? LOCK IN SHARE MODE`, id).Scan)
+	}
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", t.Repository, err)
+		return "", fmt.Errorf("%s: %w", to, err)
+	}
+	shown, err := Wish{Source: source, To: catalog.Place{Repository: to}, Withdraw: reason}.reason(ctx, tx)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", to, err)
 	}
 	return shown, nil
 }

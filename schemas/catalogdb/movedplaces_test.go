@@ -1,6 +1,7 @@
 package catalogdb_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +42,21 @@ func TestMovedPlacesAreHidden(t *testing.T) {
 			}
 		}
 		reason(k, catalogdb.MovedTo+place(stable).String())
+		withdrawals, named := 0, 0
+		for line, err := range db.LogFrom(t.Context(), catalog.Target(jammy.Repository), catalogdb.LogPlace{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if line.Action == catalog.ActionYank && strings.HasPrefix(line.Detail, "hello 1 ") {
+				withdrawals++
+				if line.Elsewhere != nil && *line.Elsewhere == stable.Repository {
+					named++
+				}
+			}
+		}
+		if withdrawals != 1 || named != 1 {
+			t.Errorf("%d entries of the log have the withdrawal, %d of them the repository that they name", withdrawals, named)
+		}
 		publish(t, db, jammy, revisionOf(t, db, jammy), start)
 		before := revisionOf(t, db, jammy)
 		become := func(v catalog.Visibility) {

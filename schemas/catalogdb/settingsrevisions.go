@@ -157,6 +157,11 @@ func importSettings(ctx context.Context, tx *transaction, from catalog.Settings,
 	if err := row.update(ctx, tx, from); err != nil {
 		return err
 	}
+	if has.Visibility == catalog.Public && from.Visibility != catalog.Public {
+		if err := hideMovedPlaces(ctx, tx, from.Repository, now); err != nil {
+			return err
+		}
+	}
 	for _, ds := range from.Distributions {
 		if ds.Format != catalog.DEB && ds.Format != catalog.RPM {
 			return fmt.Errorf("distribution %s has the format %.40q: use %q or %q", ds.Distribution, ds.Format, catalog.RPM, catalog.DEB)

@@ -42,7 +42,11 @@ func packageEntry(action catalog.Action, k catalog.Package, y catalog.Yank) cata
 	if k.Component != "" {
 		target += "/" + k.Component
 	}
-	return catalog.AuditEntry{Action: action, Target: target, Detail: k.Name + " " + k.Version + " " + k.Arch, By: y.By, Why: y.Reason}
+	entry := catalog.AuditEntry{Action: action, Target: target, Detail: k.Name + " " + k.Version + " " + k.Arch, By: y.By, Why: y.Reason}
+	if to, moved := movedTo(y.Reason); moved && to != k.Repository {
+		entry.Elsewhere = &to
+	}
+	return entry
 }
 
 // yank makes a row yanked.
