@@ -180,14 +180,16 @@ func TestTokenInThePath(t *testing.T) {
 }
 
 func TestAnswersAreObserved(t *testing.T) {
-	var got []serve.Answer
+	observed := make(chan serve.Answer, 1)
 	s := newSiteWith(t, newBucket(), newKey(t), func(cfg *serve.ResolverConfig) {
-		cfg.Observe = func(a serve.Answer) { got = append(got, a) }
+		cfg.Observe = func(a serve.Answer) { observed <- a }
 		cfg.Ready = func() error { return fmt.Errorf("no") }
 	})
 	const old = "/acme/tools/ubuntu/jammy/dists/jammy/InRelease"
+	var got []serve.Answer
 	for _, target := range []string{old, "/" + debKey, "/" + secretKey, "/acme/nothing/el/9.repo", "/gpg.key/x", "/acme/tools/", "/acme/secret/", "/acme/tools", "/livez", "/readyz"} {
 		raw(t, s.resolver, "GET", target)
+		got = append(got, <-observed) // once the client may have its answer already
 	}
 	want := []serve.Answer{
 		{Status: http.StatusFound, Visibility: catalog.Public, Spelling: layout.CodenameBase},
