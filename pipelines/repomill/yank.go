@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"repomill/pipelines/command"
@@ -235,15 +234,6 @@ func (y *yanking) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 	return restOf(done)
 }
 
-// restOf returns an error if a pattern may mean packages that were not back yet.
-func restOf(done catalogdb.SelectedChange) error {
-	if len(done.Recovering) == 0 {
-		return nil
-	}
-	r := done.Recovering[0].Release
-	return command.Interrupt("withdrawn is what was back of %s: run the command again once repomill status says recovering of it no more, in case more has come back", r)
-}
-
 // plan returns the packages to withdraw, with those that are withdrawn already, and what changes by that. An error says why
 // nothing must change.
 func (y *yanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPackage, p catalog.Plan, err error) {
@@ -289,15 +279,6 @@ func (y *yanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPackage
 		return nil, p, err
 	}
 	return chosen, p, y.checkEmptied(s, p)
-}
-
-// notBack says of each release that is being recovered what is withdrawn of it.
-func notBack(s catalogdb.Selection, recovering []*catalogdb.RecoveringError) (all []catalog.PlanLeftOut) {
-	for _, e := range recovering {
-		all = append(all, catalog.PlanLeftOut{Place: e.Release.String(), Package: strings.Join(textsOf(s.Patterns), " "),
-			Why: e.State() + ": what is back by now is withdrawn, and stays so; clients see that once the recovery ends, and what comes back later is not withdrawn: " + e.Way()})
-	}
-	return all
 }
 
 // formatOf returns the format of an item: DEB packages have components.
