@@ -226,7 +226,7 @@ func confirm(io stdio, from *os.File, t catalog.PackageTarget, p catalogdb.Delet
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return command.Usage("the standard input is not a terminal, on which the name could be asked for: add --yes if %s is to be deleted", t)
 	}
-	fmt.Fprintf(io.err, "%s of %s leave all clients. Type its name to delete it: ", counts(p.Packages, "package"), t)
+	fmt.Fprintf(io.err, "All clients lose %s of %s. Type its name to delete it: ", counts(p.Packages, "package"), t)
 	return checkTyped(from, t)
 }
 
