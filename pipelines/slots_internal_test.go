@@ -42,12 +42,18 @@ func TestSlots(t *testing.T) {
 					ran[i]++
 					now++
 					most = max(most, now)
+					first := len(ran) == 1
 					mu.Unlock()
+					if first {
+						synctest.Wait() // all others sleep or wait for room
+						mu.Lock()
+						if want := min(slots, tt.small+tt.large) - tt.want; waiting != want {
+							t.Errorf("%d wait for room, want %d", waiting, want)
+						}
+						mu.Unlock()
+					}
 					time.Sleep(time.Second) // until all that have room are here
 					mu.Lock()
-					if want := min(slots, tt.small+tt.large) - tt.want; i == 0 && waiting != want {
-						t.Errorf("%d wait for room, want %d", waiting, want)
-					}
 					now--
 					mu.Unlock()
 				})
