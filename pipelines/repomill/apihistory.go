@@ -55,7 +55,7 @@ func (a apiHistory) RollBack(ctx context.Context, b history.Back, most int, wait
 		return result, a.answer(ctx, r, done.refused, err)
 	}
 	result = history.Result{Target: r.target.String(), To: r.args.To, Withdrawn: len(done.withdrawn.Packages), Restored: len(done.restored.Packages), LeftOut: leftOutOf(done.plan, most)}
-	revisions, err := a.revisions(ctx, r.target)
+	revisions, err := revisionsOf(ctx, a.db, r.target)
 	if err != nil {
 		return result, nil // it is recorded
 	}
@@ -86,18 +86,6 @@ func apiPoint(field, text string, now time.Time) (p catalogdb.Point, err error) 
 		return p, api.Invalid(field, fmt.Sprintf("it is %s now: name an earlier time", now.UTC().Format(time.RFC3339)))
 	}
 	return p, nil
-}
-
-// revisions returns those that the releases of a target have to be published with, for clients to see what is recorded now.
-func (a apiHistory) revisions(ctx context.Context, t catalog.PackageTarget) (map[catalog.Release]int64, error) {
-	states, err := a.db.ReleasesOf(ctx, t.Repository)
-	all := map[catalog.Release]int64{}
-	for _, s := range states {
-		if t.Whole() || s.Release.Distribution == t.Distribution {
-			all[s.Release] = s.Revision.Number
-		}
-	}
-	return all, err
 }
 
 // undone returns an error if what a rollback changed was changed back before clients saw it, as another rollback at the same time does.

@@ -192,6 +192,34 @@ func behind(states []catalogdb.ReleaseState, targets map[catalog.Release]int64) 
 	return ""
 }
 
+// upToDate waits until the releases of a target are published as the catalog has them. A command that finds that nothing is left to change waits so:
+// an earlier run, whose change is there, may have been ended before clients saw it.
+func (f awaitFlags) upToDate(ctx context.Context, db *catalogdb.DB, t catalog.PackageTarget) error {
+	targets, err := revisionsOf(ctx, db, t)
+	if err != nil {
+		return command.Fault(err)
+	}
+	return f.until(ctx, db, seenByClients, func(ctx context.Context) (missing string, err error) {
+		states, err := db.ReleasesOf(ctx, t.Repository)
+		if err != nil {
+			return "", command.Fault(err)
+		}
+		return behind(states, targets), nil
+	})
+}
+
+// revisionsOf returns the revisions that the releases of a target have now.
+func revisionsOf(ctx context.Context, db *catalogdb.DB, t catalog.PackageTarget) (map[catalog.Release]int64, error) {
+	states, err := db.ReleasesOf(ctx, t.Repository)
+	all := map[catalog.Release]int64{}
+	for _, s := range states {
+		if t.Whole() || s.Release.Distribution == t.Distribution {
+			all[s.Release] = s.Revision.Number
+		}
+	}
+	return all, err
+}
+
 // settingsHelp is the help of the commands that change settings.
 const settingsHelp = `The command returns once the change is in the bucket, where the loss of the catalog cannot undo it, and resolvers have read it. A
 resolver keeps settings for 2 s (repomill up) or 10 s.

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -204,5 +205,29 @@ func TestNoWorker(t *testing.T) {
 	s.does(t, 0, "", "repo", "set", "acme/tools", "--visibility", "private") // a repeat waits for what is recorded
 	if status := ask(t, http.MethodGet, s.url+"/acme/tools/ubuntu/dists/jammy/InRelease").StatusCode; status != http.StatusUnauthorized {
 		t.Errorf("what is private answers %d", status)
+	}
+}
+
+// A command that finds its change in the catalog, as an earlier run that was ended has left it, waits for clients as the earlier one would have.
+func TestRepeatWaits(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "1.0"}), newDEB(t, debtest.Spec{Version: "2.0"}))
+	then := fmt.Sprint(s.status(t, "acme/tools").Releases[0].Revision)
+	s.publish(t, "acme/tools/ubuntu/jammy", newDEB(t, debtest.Spec{Version: "3.0"}))
+	s.does(t, 0, "", "retain", "set", "acme/tools", "--newest", "1")
+	s.age(t, "acme/tools", longAgo)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"rollback", "acme/tools", "--to", then}, {"retain", "run", "acme/tools"}} {
+		s.does(t, 0, "recorded: ", append(command, "--no-wait")...)
+		s.does(t, 3, "recorded; no worker runs", command...)
+		s.does(t, 0, "", append(command, "--no-wait")...)
+	}
+	s = restart(t, s.data)
+	s.does(t, 0, "", "retain", "run", "acme/tools")
+	if s.lists(t, "1.0") || !s.lists(t, "2.0") || s.lists(t, "3.0") {
+		t.Errorf("the last command has returned, and clients see 1.0: %v, 2.0: %v, 3.0: %v; want the second alone", s.lists(t, "1.0"), s.lists(t, "2.0"), s.lists(t, "3.0"))
 	}
 }

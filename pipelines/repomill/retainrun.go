@@ -96,8 +96,10 @@ func (r *retaining) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 		}
 	}
 	switch {
+	case r.NoWait:
 	case sum.withdrawn == 0:
-	case !r.NoWait:
+		err = r.upToDate(ctx, db, r.target)
+	default:
 		err = r.selected(ctx, db, all, catalog.Yanked)
 	}
 	if err == nil && r.NoWait && sum.withdrawn+sum.archived > 0 {

@@ -146,10 +146,12 @@ func (r *rollingBack) run(ctx context.Context, io stdio, db *catalogdb.DB) error
 		return r.explained(ctx, db, done.refused, err)
 	}
 	withdrawn, restored := done.withdrawn, done.restored
-	switch {
-	case len(withdrawn.Packages)+len(restored.Packages) == 0:
-	case r.NoWait:
+	switch changed := len(withdrawn.Packages) + len(restored.Packages); {
+	case r.NoWait && changed > 0:
 		err = recorded(io)
+	case r.NoWait:
+	case changed == 0:
+		err = r.upToDate(ctx, db, r.target)
 	default:
 		err = r.wait(ctx, db, withdrawn, restored)
 	}
