@@ -194,22 +194,29 @@ func (f *reindexFn) work(ctx context.Context, x catalogdb.Reindex, rendered *ato
 		}
 		res.Release, res.Seconds = x.Release.String(), time.Since(start).Seconds()
 	}()
-	var err error
-	for n := 1; ; n++ {
+	err := f.r.despiteLoss(ctx, x.Release, func() (err error) {
 		if x.Request.Source == catalogdb.FromPublished {
 			res, err = f.r.rebuild(ctx, x.Release)
 		} else {
 			res, err = f.render(ctx, x, rendered)
 		}
-		if err == nil || n == lostTries || !catalogdb.IsLost(err) || !pause(ctx, lostPause<<(n-1)) {
-			break
-		}
-		f.r.Log.Warn("reindex again", "release", x.Release.String(), "cause", err)
-	}
+		return err
+	})
 	if err != nil {
 		res = ReindexResult{Outcome: catalogdb.OutcomeFailed, Error: err.Error()}
 	}
 	return res
+}
+
+// despiteLoss reindexes a release, and does so again after an error of a lost connection, a few times: its outcome is final.
+func (r *Resources) despiteLoss(ctx context.Context, release catalog.Release, reindex func() error) error {
+	for n := 1; ; n++ {
+		err := reindex()
+		if err == nil || n == lostTries || !catalogdb.IsLost(err) || !pause(ctx, lostPause<<(n-1)) {
+			return err
+		}
+		r.Log.Warn("reindex again", "release", release.String(), "cause", err)
+	}
 }
 
 // pause waits, and reports whether ctx lives on.

@@ -196,10 +196,10 @@ func TestReindexFails(t *testing.T) {
 	})
 }
 
-// A lossyBucket loses the first connection that creates an object, as when a server is started again.
+// A lossyBucket loses the first connection that creates an object, and the first that reads one, as when a server is started again.
 type lossyBucket struct {
 	objects.Bucket
-	lost *atomic.Bool
+	lost, read *atomic.Bool
 }
 
 func (b lossyBucket) Create(ctx context.Context, o layout.Object, body io.Reader) error {
@@ -209,23 +209,32 @@ func (b lossyBucket) Create(ctx context.Context, o layout.Object, body io.Reader
 	return b.Bucket.Create(ctx, o, body)
 }
 
-// A lost connection does not end a reindex: its outcome is for good.
+// Get loses the first connection that reads an object.
+func (b lossyBucket) Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta, error) {
+	if b.read.CompareAndSwap(false, true) {
+		return nil, layout.Meta{}, fmt.Errorf("get %s: %w", key, syscall.ECONNREFUSED)
+	}
+	return b.Bucket.Get(ctx, key)
+}
+
+// A lost connection does not end a reindex, whose outcome is for good, nor a look at what it would change.
 func TestReindexGoesOnAfterLostConnection(t *testing.T) {
 	onEachRunner(t, func(t *testing.T, run runner) {
 		s := newSite(t, run)
 		s.ingest(s.batch(s.putDebs(jammy, "p", 2)...))
 		s.yank(jammy, "p0001", "1.0")
-		var lost atomic.Bool
+		var lost, read atomic.Bool
 		p, err := publish.New(publish.Config{
-			Bucket: lossyBucket{s.Bucket, &lost}, Catalog: s.Catalog, Signer: s.Signer(), Rows: debRows{}, PublicURL: s.Config.PublicURL, Now: time.Now, Log: s.Log,
+			Bucket: lossyBucket{s.Bucket, &lost, &read}, Catalog: s.Catalog, Signer: s.Signer(), Rows: debRows{}, PublicURL: s.Config.PublicURL, Now: time.Now, Log: s.Log,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Publisher = p
+		s.wantDryReindex(counts{pipelines.OutcomeDifferent: 1})
 		s.wantReindex(fromRows, counts{catalogdb.OutcomePublished: 1})
-		if !lost.Load() {
-			t.Error("the connection was not lost")
+		if !lost.Load() || !read.Load() {
+			t.Errorf("lost when it created an object: %v, when it read one: %v", lost.Load(), read.Load())
 		}
 		s.wantRelease(jammy, 1)
 	})

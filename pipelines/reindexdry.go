@@ -24,7 +24,11 @@ func (r *Resources) DryReindex(ctx context.Context, releases []catalog.Release, 
 				return nil
 			}
 			start := time.Now()
-			got, err := r.Publisher.Reindex(ctx, release, publish.Reindexing{DryRun: true, Progress: func(done, total int) { rendered(release, done, total) }})
+			var got publish.Reindexed
+			err := r.despiteLoss(ctx, release, func() (err error) {
+				got, err = r.Publisher.Reindex(ctx, release, publish.Reindexing{DryRun: true, Progress: func(done, total int) { rendered(release, done, total) }})
+				return err
+			})
 			if err != nil && ctx.Err() != nil {
 				return nil
 			}

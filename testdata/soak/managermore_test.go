@@ -277,8 +277,8 @@ func (s *site) database() (driver, dsn string, err error) {
 	return "sqlite", "file:" + u.Path + "?_pragma=busy_timeout(30000)", nil
 }
 
-// age has all packages that are active be two months older, or younger again: rules of retention keep what is younger than two weeks. What was withdrawn
-// stays as it is published.
+// age has all packages that are active be two months older, or younger again, and clients see them since then: rules of retention keep what is younger than
+// two weeks. What was withdrawn stays as it is published.
 func (s *site) age(older bool) error {
 	s.outages.whole.RLock() // a statement that is repeated would count twice
 	defer s.outages.whole.RUnlock()
@@ -297,7 +297,7 @@ func (s *site) age(older bool) error {
 	}
 	const life = "(SELECT d.id FROM distributions d JOIN repositories p ON p.id = d.repository_id WHERE p.name = 'life')"
 	for _, query := range []string{
-		"UPDATE unyanks SET at = at - ? WHERE package_id IN (SELECT id FROM packages WHERE state = 'active' AND distribution_id IN " + life + ")",
+		"UPDATE visibility SET came_at = came_at - ? WHERE came_at > 0 AND went IS NULL AND release_id IN (SELECT id FROM releases WHERE distribution_id IN " + life + ")",
 		"UPDATE packages SET uploaded_at = uploaded_at - ? WHERE state = 'active' AND distribution_id IN " + life,
 	} {
 		for try := 0; ; try++ {
