@@ -84,6 +84,7 @@ type group struct {
 	name     string
 	versions []string // empty: all
 	alone    bool     // only the pages of the versions are to be made
+	fresh    bool     // most likely the bucket has no page of it
 	ids      []int64
 }
 
@@ -93,11 +94,12 @@ func groups(requests []catalogdb.PageRequest) []group {
 	for _, q := range requests {
 		g := byName[q.Name]
 		if g == nil {
-			g = &group{name: q.Name, alone: true}
+			g = &group{name: q.Name, alone: true, fresh: true}
 			byName[q.Name] = g
 		}
 		g.ids = append(g.ids, q.ID)
 		g.alone = g.alone && q.Alone
+		g.fresh = g.fresh && q.New && q.Attempts == 0 && q.Version != ""
 		if q.Version == "" {
 			all[q.Name] = true
 		} else if !slices.Contains(g.versions, q.Version) {

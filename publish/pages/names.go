@@ -31,14 +31,14 @@ func (w *work) name(ctx context.Context, g group) error {
 		}
 		versions = append(versionsOf(there), left...)
 	}
-	were, err := w.versionPages(ctx, name, versions)
+	were, err := w.versionPages(ctx, name, versions, g.fresh)
 	if err != nil || g.alone {
 		return err
 	}
 	if all {
 		versions = nil
 	}
-	if err := w.listPages(ctx, name, versions, were); err != nil {
+	if err := w.listPages(ctx, name, versions, were, g.fresh && len(were) == 0); err != nil {
 		return err
 	}
 	return w.nameRow(ctx, name)
@@ -46,8 +46,8 @@ func (w *work) name(ctx context.Context, g group) error {
 
 // listPages brings the lists of the versions of a package up to date, from that of the first changed version on: a version that came, or
 // went, moves those after it. None means all; were are the keys of the pages of versions that were there before. They are made one after the
-// other, so that a package with very many versions takes no more memory.
-func (w *work) listPages(ctx context.Context, name string, changed []string, were map[string]bool) error {
+// other, so that a package with very many versions takes no more memory. If fresh, there is most likely none yet.
+func (w *work) listPages(ctx context.Context, name string, changed []string, were map[string]bool, fresh bool) error {
 	there, err := w.Catalog.PageVersions(ctx, w.repository, name)
 	if err != nil {
 		return err
@@ -63,14 +63,19 @@ func (w *work) listPages(ctx context.Context, name string, changed []string, wer
 		}
 	}
 	keys := []string{layout.NamePageKey(w.repository, name), layout.NameTwinKey(w.repository, name), layout.NameFeedKey(w.repository, name)}
-	err = w.replace(ctx, keys, func(objects) ([]model.Page, error) {
+	draw := func(objects) ([]model.Page, error) {
 		n, ok, err := w.list(ctx, name, 0)
 		if err != nil || !ok {
 			return nil, err
 		}
 		return append(w.html.Name(n), w.twin.Name(n), w.twin.NameFeed(n)), nil
-	})
-	if err != nil {
+	}
+	if fresh {
+		looked, err := w.createAll(ctx, keys, draw)
+		if err != nil || !looked { // the list of the newest versions goes before those of older ones: there are none of those either
+			return err
+		}
+	} else if err := w.replace(ctx, keys, draw); err != nil {
 		return err
 	}
 	return w.removeOlder(ctx, name, pages)

@@ -3,9 +3,11 @@ package pages_test
 import (
 	"bytes"
 	"strings"
+	"sync"
 	"testing"
 
 	"repomill/schemas/catalogdb"
+	"repomill/schemas/layout"
 )
 
 // Pages may be large: they are replaced and removed like others.
@@ -55,4 +57,46 @@ func TestAllPagesHaveTheirAssetsAgain(t *testing.T) {
 	if len(lost) == 0 {
 		t.Error("there were no assets")
 	}
+}
+
+// No page of a name that the list of names does not have is read before it is written. One that is there still, as after the loss of the catalog, is
+// replaced, and what it says is of today.
+func TestPagesOfANewName(t *testing.T) {
+	w := newWorld(t)
+	w.push(pkg{jammy, "hello", "1.0", "says hello"})
+	w.publish()
+	m := w.maker()
+	w.make(m)
+	all := []string{layout.NamePageKey(tools, "bye"), layout.NameTwinKey(tools, "bye"), layout.NameFeedKey(tools, "bye"), layout.VersionPageKey(tools, "bye", "1.0"),
+		layout.OlderPageKey(tools, "bye", 1), layout.OlderTwinKey(tools, "bye", 1)}
+	var mu sync.Mutex
+	var read []string
+	for _, key := range all {
+		for _, op := range []string{"Get", "Stat"} {
+			w.bucket.After(op, key, func() {
+				mu.Lock()
+				defer mu.Unlock()
+				read = append(read, key)
+			})
+		}
+	}
+	w.push(pkg{jammy, "bye", "1.0", "says goodbye"})
+	w.publish()
+	w.make(m)
+	w.want(all[0], "1.0")
+	w.want(all[3], "says goodbye")
+	if len(read) > 0 {
+		t.Errorf("read before they were there: %q", read)
+	}
+	for _, key := range []string{layout.NamePageKey(tools, "other"), layout.NameFeedKey(tools, "other"), layout.VersionPageKey(tools, "other", "1.0")} {
+		w.bucket.Put(key, []byte("of another catalog"))
+	}
+	w.bucket.Put(layout.OlderPageKey(tools, "other", 1), []byte("of another catalog"))
+	w.push(pkg{jammy, "other", "1.0", "is another one"})
+	w.publish()
+	w.make(m)
+	w.want(layout.NamePageKey(tools, "other"), "1.0", "!another catalog")
+	w.want(layout.NameFeedKey(tools, "other"), "!another catalog")
+	w.want(layout.VersionPageKey(tools, "other", "1.0"), "is another one", "!another catalog")
+	w.wantNone(layout.OlderPageKey(tools, "other", 1))
 }

@@ -16,8 +16,8 @@ import (
 const chunk = 16
 
 // versionPages brings the pages of versions up to date; those of versions that are gone are removed, with the lists of files that they
-// link. Versions are as listed, with their epochs. were are the keys of those that had a page before.
-func (w *work) versionPages(ctx context.Context, name string, versions []string) (were map[string]bool, err error) {
+// link. Versions are as listed, with their epochs; if fresh, none is expected to have a page. were are the keys of those that had a page before.
+func (w *work) versionPages(ctx context.Context, name string, versions []string, fresh bool) (were map[string]bool, err error) {
 	were = map[string]bool{}
 	var keys []string
 	for _, v := range versions {
@@ -25,7 +25,7 @@ func (w *work) versionPages(ctx context.Context, name string, versions []string)
 	}
 	slices.Sort(keys)
 	for some := range slices.Chunk(slices.Compact(keys), chunk) {
-		err := w.replace(ctx, some, func(old objects) (pages []model.Page, err error) {
+		draw := func(old objects) (pages []model.Page, err error) {
 			there, err := w.Catalog.PageVersions(ctx, w.repository, name)
 			if err != nil {
 				return nil, err
@@ -49,7 +49,12 @@ func (w *work) versionPages(ctx context.Context, name string, versions []string)
 				pages = append(pages, drawn...)
 			}
 			return pages, nil
-		})
+		}
+		if fresh {
+			_, err = w.createAll(ctx, some, draw)
+		} else {
+			err = w.replace(ctx, some, draw)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -85,8 +85,9 @@ func (d *DB) TakePages(ctx context.Context, r catalog.Repository, l Lease, limit
 func nextPageRequests(ctx context.Context, q querier, repository int64, limit int, now time.Time) (all []PageRequest, err error) {
 	for _, whole := range []bool{false, true} {
 		some, err := collect(ctx, q, func(scan func(...any) error) (r PageRequest, err error) {
-			return r, scan(&r.ID, &r.Name, &r.Version, (*scanTime)(&r.At), &r.Attempts, &r.Alone)
-		}, `SELECT id, name, version, at, attempts, alone FROM page_requests WHERE repository_id = ? AND whole = ? AND not_before <= ?
+			return r, scan(&r.ID, &r.Name, &r.Version, (*scanTime)(&r.At), &r.Attempts, &r.Alone, &r.New)
+		}, `SELECT id, name, version, at, attempts, alone, NOT EXISTS (SELECT 1 FROM page_names n WHERE n.repository_id = page_requests.repository_id AND n.name = page_requests.name)
+			FROM page_requests WHERE repository_id = ? AND whole = ? AND not_before <= ?
 			ORDER BY at, id LIMIT ?`, repository, whole, millis(now), limit-len(all))
 		if err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ type PageRequest struct {
 	At       time.Time // since when clients see what changed
 	Attempts int       // that failed
 	Alone    bool      // no page but that of the version says what changed
+	New      bool      // the list of names does not have the name: no page of it was ever made, or it was removed, or the catalog was lost
 }
 
 // A PageWork is what a process has taken of the pages of a repository: until its lease ends, no other process takes any.
