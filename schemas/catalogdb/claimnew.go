@@ -132,21 +132,16 @@ func (set unopposedSet) insert(ctx context.Context, tx *transaction) error {
 	if err := insertRows(ctx, tx, set.distribution, set.claims); err != nil {
 		return err
 	}
-	wanted := make([]catalog.Package, len(set.claims))
-	for i, c := range set.claims {
-		wanted[i] = c.pkg
-	}
-	there, err := sameNamed(ctx, tx, wanted)
+	ids, err := set.ids(ctx, tx)
 	if err != nil {
 		return err
 	}
 	by := make([]claimant, 0, len(set.claims))
 	for _, c := range set.claims {
-		n := slices.IndexFunc(there[nameOf(c.pkg)], func(row packageRow) bool { return row.pkg.Component == c.pkg.Component })
-		if n < 0 {
+		id, there := ids[componentName{nameOf(c.pkg), c.pkg.Component}]
+		if !there {
 			return fmt.Errorf("%s %s %s was inserted, and is not there", c.pkg.Name, c.pkg.Version, c.pkg.Arch)
 		}
-		id := there[nameOf(c.pkg)][n].id
 		if err := insertNeeds(ctx, tx, set.distribution, id, c.pkg.Needs); err != nil {
 			return err
 		}
@@ -155,6 +150,37 @@ func (set unopposedSet) insert(ctx context.Context, tx *transaction) error {
 		}
 	}
 	return claimedByAll(ctx, tx, by)
+}
+
+// A componentName is the identity of a package in an immutable repository.
+type componentName struct {
+	packageName
+	component string
+}
+
+// ids returns the ids of the rows that were inserted.
+func (set unopposedSet) ids(ctx context.Context, tx *transaction) (map[componentName]int64, error) {
+	ids := make(map[componentName]int64, len(set.claims))
+	at := nameOf(set.claims[0].pkg).at
+	for some := range slices.Chunk(set.claims, maxNames) {
+		names := make([]packageName, len(some))
+		for i, c := range some {
+			names[i] = nameOf(c.pkg)
+		}
+		tables, args := namedTables(names)
+		_, err := collect(ctx, tx, func(scan func(...any) error) (none struct{}, err error) {
+			var id int64
+			n := componentName{packageName: packageName{at: at}}
+			if err = scan(&id, &n.name, &n.canonical, &n.arch, &n.component); err == nil {
+				ids[n] = id
+			}
+			return none, err
+		}, `SELECT k.id, k.name, k.canonical, k.arch, k.component FROM `+tables+` WHERE `+releaseKey, append(args, at.release()...)...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
 }
 
 // The bounds of a statement that inserts rows: sizes in rows, so that there are few different statements, and in bytes, so that they go to

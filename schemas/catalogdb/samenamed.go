@@ -47,22 +47,14 @@ func sameNamed(ctx context.Context, q querier, packages []catalog.Package) (map[
 	}
 	for at, all := range names {
 		for some := range slices.Chunk(all, maxNames) {
-			var args []any
-			for _, n := range some {
-				args = append(args, n.name, n.canonical, n.arch)
-			}
-			size := leastSize(len(some), claimSizes)
-			for range size - len(some) {
-				args = append(args, "", "", "") // no package has these
-			}
+			tables, args := namedTables(some)
 			_, err := collect(ctx, q, func(scan func(...any) error) (none struct{}, err error) {
 				var row packageRow
 				if err = scanPackage(&row.pkg, scan, &row.id, &row.removed); err == nil {
 					there[nameOf(row.pkg)] = append(there[nameOf(row.pkg)], row)
 				}
 				return none, err
-			}, `SELECT k.id, k.removed > 0, `+packageColumns+` FROM `+namedTables(size)+` WHERE `+releaseKey+` ORDER BY k.component, k.id`,
-				append(args, at.repository.Owner, at.repository.Name, at.distribution.OS, at.distribution.Version)...)
+			}, `SELECT k.id, k.removed > 0, `+packageColumns+` FROM `+tables+` WHERE `+releaseKey+` ORDER BY k.component, k.id`, append(args, at.release()...)...)
 			if err != nil {
 				return nil, err
 			}
@@ -74,10 +66,22 @@ func sameNamed(ctx context.Context, q querier, packages []catalog.Package) (map[
 // maxNames is how many names one statement asks for.
 const maxNames = 32
 
-// namedTables are those of packages, whose names, canonical versions and architectures are size groups of arguments. The order of the joins
-// is that in which SQLite reads them: it would look through the whole distribution.
-func namedTables(size int) string {
+// namedTables are those of packages with some names, canonical versions and architectures, and their arguments; [releaseKey] has the others. The order
+// of the joins is that in which SQLite reads them: it would look through the whole distribution.
+func namedTables(names []packageName) (tables string, args []any) {
+	for _, n := range names {
+		args = append(args, n.name, n.canonical, n.arch)
+	}
+	size := leastSize(len(names), claimSizes)
+	for range size - len(names) {
+		args = append(args, "", "", "") // no package has these
+	}
 	return `repositories p CROSS JOIN distributions d ON d.repository_id = p.id
 		CROSS JOIN (SELECT ? AS name, ? AS canonical, ? AS arch` + strings.Repeat(` UNION ALL SELECT ?, ?, ?`, size-1) + `) w
-		CROSS JOIN packages k ON k.distribution_id = d.id AND k.name = w.name AND k.canonical = w.canonical AND k.arch = w.arch`
+		CROSS JOIN packages k ON k.distribution_id = d.id AND k.name = w.name AND k.canonical = w.canonical AND k.arch = w.arch`, args
+}
+
+// release returns the arguments of [releaseKey].
+func (k distributionKey) release() []any {
+	return []any{k.repository.Owner, k.repository.Name, k.distribution.OS, k.distribution.Version}
 }
