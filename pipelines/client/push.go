@@ -25,7 +25,7 @@ import (
 type Push struct {
 	Target        string        `arg:"" help:"Target: owner/name/os/version[/component], such as acme/tools/ubuntu/jammy or acme/tools/el/9. Separate several with commas."`
 	Files         []string      `arg:"" help:"Packages, folders with packages, or quoted patterns such as 'dist/*.deb'."`
-	Train         string        `placeholder:"NAME" help:"Hold the packages until repomill train publish makes all that were pushed for this release train visible at once, in all repositories of the owner. They are checked and stored."`
+	Train         string        `filled:"" placeholder:"NAME" help:"Hold the packages until repomill train publish makes all that were pushed for this release train visible at once, in all repositories of the owner. They are checked and stored."`
 	IfAbsent      bool          `help:"Replace nothing: in a mutable repository, too, a version that is published with other bytes is rejected."`
 	Embargo       bool          `help:"With --train: nothing public names or serves the packages before the train is published: no index, page, log or URL, and no one who may read the repositories. All pushes for the train need it. The repositories must have their distributions."`
 	Wait          bool          `help:"Wait for the verdicts: until clients can install the packages, or they are rejected."`

@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +89,7 @@ func (l Line) Run(ctx context.Context, grammar any, args []string, run func(*kon
 		return Misused
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err = negative(parsed); err == nil {
+	if err = cmp.Or(negative(parsed), unfilled(parsed)); err == nil {
 		err = run(parsed)
 	}
 	if err != nil && err.Error() != "" {

@@ -20,6 +20,8 @@ type pushes struct {
 	Now    bool
 	Data   string
 	User   string `env:"MILL_USER"`
+	Train  string `filled:""`
+	Newest int    `filled:""`
 	Limit  int
 	Age    time.Duration
 	Form   string `enum:"text,json," default:""`
@@ -62,7 +64,12 @@ func TestHabits(t *testing.T) {
 		{"a command is unknown", []string{"pull"}, 2, "", "mill: unexpected argument pull, did you mean \"push\"?; see mill --help\n"},
 		{"help for an unknown command", []string{"help", "pull"}, 2, "", "mill: unexpected argument pull, did you mean \"push\"?; see mill --help\n"},
 		{"a number is none", []string{"push", "--limit", "x", "a", "b"}, 2, "", "mill: --limit \"x\": use a whole number; see mill push --help\n"},
-		{"a number looks like a flag", []string{"push", "--limit", "-1", "a", "b"}, 2, "", "mill: --limit \"-1\": use a whole number; see mill push --help\n"},
+		{"a number looks like a flag", []string{"push", "--limit", "-1", "a", "b"}, 2, "", "mill: --limit \"-1\": use a value that is not negative; see mill push --help\n"},
+		{"a number is too great", []string{"push", "--limit", "99999999999999999999", "a", "b"}, 2, "", "mill: --limit \"99999999999999999999\": use a smaller number; see mill push --help\n"},
+		{"a flag that must have a value has none", []string{"push", "--train", "", "a", "b"}, 2, "", "mill: --train has no value: give it one, or leave it out\n"},
+		{"a flag that must have a number has 0", []string{"push", "--newest=0", "a", "b"}, 2, "", "mill: --newest 0: use 1 or more, or leave it out\n"},
+		{"a flag that must have a number has less", []string{"push", "--newest=-1", "a", "b"}, 2, "", "mill: --newest -1: use 1 or more, or leave it out\n"},
+		{"other flags may be empty", []string{"push", "--data", "", "--limit", "0", "a", "b"}, 0, "", ""},
 		{"an argument is not a number", []string{"repo", "cancel", "x"}, 2, "", "mill: run \"x\": use a whole number; see mill repo cancel --help\n"},
 		{"a duration is none", []string{"push", "--age", "5", "a", "b"}, 2, "", "mill: --age \"5\": use a duration such as 30s, 5m or 2h; see mill push --help\n"},
 		{"a duration is negative", []string{"push", "--age=-5s", "a", "b"}, 2, "", "mill: --age -5s: use 0s or more\n"},

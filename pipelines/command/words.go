@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -70,7 +71,7 @@ func valueSentence(s string) string {
 		return flag + " needs a value"
 	}
 	if m := badNumber.FindStringSubmatch(s); m != nil {
-		return fmt.Sprintf("%s%s %q: use a whole number", m[1], m[2], m[3])
+		return fmt.Sprintf("%s%s %q: use %s", m[1], m[2], m[3], numberLike(m[3]))
 	}
 	if m := badDuration.FindStringSubmatch(s); m != nil {
 		return fmt.Sprintf("%s %q: use a duration such as 30s, 5m or 2h", m[1], m[2])
@@ -85,11 +86,39 @@ func valueSentence(s string) string {
 	return s
 }
 
+// numberLike says what to use in the place of a value that is read as no number.
+func numberLike(value string) string {
+	switch digits := strings.TrimPrefix(value, "-"); {
+	case digits != value && digits != "" && digits[0] >= '0' && digits[0] <= '9': // also a duration
+		return "a value that is not negative"
+	case digits != "" && strings.Trim(digits, "0123456789") == "":
+		return "a smaller number"
+	}
+	return "a whole number"
+}
+
 // negative returns a usage error if a flag has a negative duration.
 func negative(parsed *kong.Context) error {
 	for _, f := range parsed.Flags() {
 		if d, ok := f.Target.Interface().(time.Duration); ok && d < 0 {
 			return Usage("--%s %s: use 0s or more", f.Name, d)
+		}
+	}
+	return nil
+}
+
+// unfilled returns a usage error if a flag with the tag filled was given without a value, as by a variable of CI that is not set, or with 0 or less.
+// Such a flag decides what the command does: without it, another thing is done.
+func unfilled(parsed *kong.Context) error {
+	for _, p := range parsed.Path {
+		if p.Flag == nil || p.Resolved || !p.Flag.Tag.Has("filled") {
+			continue
+		}
+		switch v := p.Flag.Target; {
+		case v.Kind() == reflect.String && v.String() == "":
+			return Usage("--%s has no value: give it one, or leave it out", p.Flag.Name)
+		case v.CanInt() && v.Int() < 1:
+			return Usage("--%s %d: use 1 or more, or leave it out", p.Flag.Name, v.Int())
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ import (
 // planFlags are those of commands that print what they would do, and can keep it as a plan.
 type planFlags struct {
 	DryRun bool   `help:"Change nothing, and print what would change."`
-	Plan   string `placeholder:"FILE" help:"With --dry-run: write what would change to a file, for repomill apply."`
+	Plan   string `filled:"" placeholder:"FILE" help:"With --dry-run: write what would change to a file, for repomill apply."`
 }
 
 func (f planFlags) check() error {

@@ -137,7 +137,7 @@ func TestPromoteRefuses(t *testing.T) {
 		{"a component that is not there", 1, []string{"acme/testing3", "acme/public3", "more"}, "acme/public3 does not have component extra in ubuntu/jammy; it has main"},
 		{"the other format", 1, []string{"acme/testing3/el/9", "acme/public3/ubuntu/jammy", "hello"}, "hello 1.0-1 x86_64 has the format rpm, but ubuntu/jammy of acme/public3 takes deb"},
 		{"to where they are", 2, []string{"acme/testing3", "acme/testing3", "hello"}, "acme/testing3 is where the packages are: name another target"},
-		{"all distributions to one", 2, []string{"acme/testing3", "acme/public3/ubuntu/jammy", "hello"}, "acme/testing3 has several distributions: name the one whose packages go to acme/public3/ubuntu/jammy"},
+		{"all distributions to one", 2, []string{"acme/testing3", "acme/public3/ubuntu/jammy", "hello"}, "acme/testing3 is a whole repository: name the distribution whose packages go to acme/public3/ubuntu/jammy"},
 		{"a broken pattern", 2, []string{"acme/testing3", "acme/public3", "hel[lo"}, `package "hel[lo": use NAME`},
 		{"three parts", 2, []string{"acme/testing3/ubuntu", "acme/public3", "hello"}, `target "acme/testing3/ubuntu": use owner/name/os/version[/component], or owner/name`},
 	} {

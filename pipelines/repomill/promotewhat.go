@@ -48,7 +48,7 @@ func (c *promoteCmd) parse() (*promoting, error) {
 	case from == to:
 		return nil, command.Usage("%s is where the packages are: name another target", c.To)
 	case from.Whole() && !to.Whole():
-		return nil, command.Usage("%s has several distributions: name the one whose packages go to %s", c.From, c.To)
+		return nil, command.Usage("%s is a whole repository: name the distribution whose packages go to %s", c.From, c.To)
 	}
 	patterns, err := parsePatterns(c.Packages)
 	if err != nil {

@@ -27,12 +27,12 @@ type retainSetCmd struct {
 	awaitFlags
 	actorFlags
 	Target          string   `arg:"" help:"owner/name for all its distributions, or owner/name/os/version for one."`
-	Newest          int      `placeholder:"N" help:"Keep the newest N versions of each name, component and architecture, in the order of the format. A version with several architectures counts once; one for all architectures counts in each."`
-	NewestPerSeries int      `placeholder:"N" help:"Keep the newest N versions of each major.minor, such as 15.11 and 16.2."`
+	Newest          int      `filled:"" placeholder:"N" help:"Keep the newest N versions of each name, component and architecture, in the order of the format. A version with several architectures counts once; one for all architectures counts in each."`
+	NewestPerSeries int      `filled:"" placeholder:"N" help:"Keep the newest N versions of each major.minor, such as 15.11 and 16.2."`
 	Younger         period   `placeholder:"90d" help:"Keep what clients see, or see again, since this time or less. What they see since 14 days or less, or not yet, always stays."`
 	Downloaded      period   `placeholder:"60d" help:"Keep what was downloaded within this time (repomill stats). Everything stays until downloads have been counted for as long, and if none were counted in the last week."`
 	Keep            []string `sep:"none" placeholder:"NAME=VERSION" help:"Keep what a pattern selects, as yank takes it: NAME, NAME=VERSION, NAME=VERSION:ARCH, with * ? and [a-z]. May be repeated."`
-	Archive         string   `placeholder:"OWNER/NAME" help:"Copy what leaves to this repository first, into the same distribution and component, and withdraw it only once clients see it there. It stays with later rules of the target; none takes it away."`
+	Archive         string   `filled:"" placeholder:"OWNER/NAME" help:"Copy what leaves to this repository first, into the same distribution and component, and withdraw it only once clients see it there. It stays with later rules of the target; none takes it away."`
 	ToPublic        bool     `name:"to-public" help:"With --archive: needed from a private repository to a public archive: everybody can read the packages there."`
 	Automatic       bool     `help:"Let workers apply the rules each day. They stop, change nothing and say so if more than 20 % of a release would leave."`
 	AllowShrink     bool     `help:"With --automatic: also if more than 20 % of a release leaves."`

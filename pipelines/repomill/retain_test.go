@@ -146,6 +146,8 @@ func TestRetainRefuses(t *testing.T) {
 		says string
 	}{
 		{"no rule", 2, []string{"set", repository}, "name rules, such as --newest 3"},
+		{"0 versions", 2, []string{"set", repository, "--newest", "0"}, "--newest 0: use 1 or more, or leave it out"},
+		{"an archive without a name", 2, []string{"set", repository, "--newest", "1", "--archive", ""}, "--archive has no value"},
 		{"too many versions", 2, []string{"set", repository, "--newest", "1000001"}, "the number of versions that stay is from 1"},
 		{"days that always stay", 2, []string{"set", repository, "--younger", "7d"}, "packages of up to 14 days always stay"},
 		{"no pattern", 2, []string{"set", repository, "--keep", "a=["}, "NAME=VERSION"},

@@ -16,7 +16,7 @@ type retainPlanCmd struct {
 	catalogFlags
 	By     string `env:"REPOMILL_BY,GITLAB_USER_LOGIN,GITHUB_ACTOR,USER" help:"Who makes the plan, for --plan."`
 	Target string `arg:"" help:"owner/name for all its distributions, or owner/name/os/version for one."`
-	Plan   string `placeholder:"FILE" help:"Write what would leave to a file, for repomill apply."`
+	Plan   string `filled:"" placeholder:"FILE" help:"Write what would leave to a file, for repomill apply."`
 	JSON   bool   `name:"json" help:"Print one JSON object for each package that would leave, and one that sums up."`
 }
 

@@ -26,7 +26,7 @@ type snapshotCreateCmd struct {
 	clientFlags
 	actorFlags
 	Target string `arg:"" help:"owner/name for all its distributions, or owner/name/os/version, such as acme/tools/ubuntu/jammy."`
-	Name   string `placeholder:"NAME" help:"Name by which clients find it, too, such as release-19.5: letters, digits and ._+~^:-"`
+	Name   string `filled:"" placeholder:"NAME" help:"Name by which clients find it, too, such as release-19.5: letters, digits and ._+~^:-"`
 	Keep   period `help:"Delete it after that time, such as 90d or 2y. Without it, it is kept until snapshot delete."`
 	JSON   bool   `name:"json" help:"Print one JSON object."`
 }

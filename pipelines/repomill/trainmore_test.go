@@ -94,6 +94,7 @@ func TestTrainAt(t *testing.T) {
 	s.does(t, 1, "release train timed/1 cannot be published, and nothing is changed: ", "train", "publish", "timed/1")
 	s.does(t, 2, "name a later time, or leave out --at", "train", "publish", "timed/1", "--at", "2020-01-01")
 	s.does(t, 2, "use a time in UTC", "train", "publish", "timed/1", "--at", "noon")
+	s.does(t, 2, "--at has no value: give it one, or leave it out", "train", "publish", "timed/1", "--at", "") // it does not go now
 	s.does(t, 0, "until then: upload-", "train", "publish", "timed/1", "--at", soon())
 	proctest.Eventually(t, "it did not go", func() bool { r := s.train(t, "timed/1"); return r.NotBefore == nil && len(r.Faults) == 1 })
 	if r := s.train(t, "timed/1"); r.State != catalog.TrainOpen || !strings.Contains(r.Faults[0], "was rejected (conflict: ") || !strings.HasSuffix(r.Faults[0], "or leave it out with repomill train drop timed/1 --rejected") {

@@ -19,7 +19,7 @@ import (
 type trainPlanCmd struct {
 	catalogFlags
 	trainArg
-	Plan string `placeholder:"FILE" help:"Write the plan to a file, for repomill apply, which publishes just that, or nothing."`
+	Plan string `filled:"" placeholder:"FILE" help:"Write the plan to a file, for repomill apply, which publishes just that, or nothing."`
 	JSON bool   `name:"json" help:"Print the plan as one JSON object."`
 }
 

@@ -18,7 +18,7 @@ type trainPublishCmd struct {
 	awaitFlags
 	actorFlags
 	trainArg
-	At     string `placeholder:"TIME" help:"Not before this time, by the catalog's clock, in UTC unless it has an offset, such as 2026-12-01T09:00. The command returns at once; a worker publishes the train."`
+	At     string `filled:"" placeholder:"TIME" help:"Not before this time, by the catalog's clock, in UTC unless it has an offset, such as 2026-12-01T09:00. The command returns at once; a worker publishes the train."`
 	Cancel bool   `help:"Take back what --at has asked for."`
 	DryRun bool   `help:"Change nothing, and print what train plan prints."`
 	JSON   bool   `name:"json" help:"Print one JSON object."`

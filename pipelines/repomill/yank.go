@@ -20,7 +20,7 @@ type yankTarget struct {
 	planFlags
 	Target   string   `arg:"" help:"owner/name for all its distributions, or owner/name/os/version, such as acme/tools/ubuntu/jammy; for DEB also /component, or else all that have the package."`
 	Packages []string `arg:"" name:"package" help:"NAME, NAME=VERSION or NAME=VERSION:ARCH, as repomill ls prints them. NAME and VERSION may have *, ? and [a-z]."`
-	Arch     string   `help:"Only this architecture."`
+	Arch     string   `filled:"" help:"Only this architecture."`
 	JSON     bool     `name:"json" help:"Print one JSON object a package; with --dry-run, the plan."`
 }
 
