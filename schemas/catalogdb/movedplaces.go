@@ -29,6 +29,14 @@ func hideMovedPlaces(ctx context.Context, tx *transaction, r catalog.Repository,
 		return err
 	}
 	rows = slices.DeleteFunc(rows, func(m movedRow) bool { return !MovedAway(m.pkg) })
+	var places []catalog.PackageTarget
+	for _, m := range rows {
+		places = append(places, catalog.PackageTarget{Repository: m.pkg.Repository, Distribution: m.pkg.Distribution})
+	}
+	targets, err := tx.lockedTargets(ctx, slices.Compact(places)...) // releases before their packages, and in the order of all others
+	if err != nil {
+		return err
+	}
 	for i, m := range rows {
 		if _, err := tx.ExecContext(ctx, `UPDATE packages SET yank_reason = ? WHERE id = ? AND state = ? AND yank_reason = ?`, MovedElsewhere, m.id, catalog.Yanked, m.pkg.Yank.Reason); err != nil {
 			return err
@@ -36,17 +44,15 @@ func hideMovedPlaces(ctx context.Context, tx *transaction, r catalog.Repository,
 		if err := tx.askPagesOf(ctx, m.id, now); err != nil {
 			return err
 		}
-		if i > 0 && rows[i-1].pkg.Repository == m.pkg.Repository && rows[i-1].pkg.Distribution == m.pkg.Distribution {
+		if i > 0 && rows[i-1].repository == m.repository {
 			continue
 		}
 		if err := tx.askFront(ctx, m.repository, now); err != nil {
 			return err
 		}
-		releases, err := tx.lockedReleases(ctx, m.pkg.Repository, m.pkg.Distribution)
-		if err != nil {
-			return err
-		}
-		for _, of := range releases {
+	}
+	for _, d := range slices.Concat(targets...) {
+		for _, of := range d.releases {
 			if err := advance(ctx, tx, of, now); err != nil { // their lists of withdrawn packages have the reason
 				return err
 			}

@@ -1,7 +1,9 @@
 package catalogdb_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,6 +82,58 @@ func TestMovedPlacesAreHidden(t *testing.T) {
 		become(catalog.Private)
 		if now := revisionOf(t, db, jammy); now != before {
 			t.Errorf("with nothing to hide, the old place went from revision %d to %d", before, now)
+		}
+	})
+}
+
+// TestMovesRaceWithPrivacy has moves end, and packages of their old place be withdrawn, while the new place becomes private: no reason names it afterwards.
+func TestMovesRaceWithPrivacy(t *testing.T) {
+	onBoth(t, func(t *testing.T, e database) {
+		db := open(t, e.url)
+		declare(t, db, jammy)
+		declare(t, db, stable)
+		become := func(v catalog.Visibility) error {
+			_, err := db.ChangeSettings(t.Context(), stable.Repository, start, func(s *catalog.Settings) error {
+				s.Visibility = v
+				return nil
+			})
+			return err
+		}
+		for round := range 8 {
+			if err := become(catalog.Public); err != nil {
+				t.Fatal(err)
+			}
+			moved := []catalog.Package{deb(jammy, fmt.Sprint("early", round), "1"), deb(jammy, fmt.Sprint("late", round), "1")}
+			other := deb(jammy, fmt.Sprint("other", round), "1")
+			activated(t, db, append(moved, other)...)
+			var wg sync.WaitGroup
+			for i, k := range moved {
+				uploads, err := db.Promote(t.Context(), []catalogdb.Wish{moving(k)}, start)
+				if err != nil {
+					t.Fatal(err)
+				}
+				copied(t, db, uploads[0], k)
+				publish(t, db, stable, revisionOf(t, db, stable), after(time.Second))
+				if i == 1 {
+					wg.Go(func() {
+						if err := become(catalog.Private); err != nil {
+							t.Error(err)
+						}
+					})
+					wg.Go(func() {
+						if _, err := db.Yank(t.Context(), selectorOf(other), catalog.Yank{Reason: "bad"}, start); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				finishMoves(t, db, 1)
+			}
+			wg.Wait()
+			for _, k := range moved {
+				if found, err := db.Find(t.Context(), k); err != nil || found.Yank == nil || found.Yank.Reason != catalogdb.MovedElsewhere {
+					t.Errorf("%s is withdrawn: %+v, %v", k.Name, found.Yank, err)
+				}
+			}
 		}
 	})
 }
