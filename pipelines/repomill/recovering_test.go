@@ -24,10 +24,10 @@ func TestSelectingWhileRecovering(t *testing.T) {
 	}
 	defer db.Close()
 	// What a recovery has that is under way: no worker touches it, because the release is published as it is.
-	_, err = db.ExecContext(t.Context(), `INSERT INTO recoveries (release_id, revision, nonce, done, total, sum, inserted, replaced, yanked, shared, began_at)
+	const recovers = `INSERT INTO recoveries (release_id, revision, nonce, done, total, sum, inserted, replaced, yanked, shared, began_at)
 		SELECT r.id, 7, 'other', 3000, 10000, 'x', 3000, 0, 0, 0, 1 FROM releases r JOIN distributions d ON d.id = r.distribution_id JOIN repositories p ON p.id = d.repository_id
-		WHERE p.owner = 'recovering'`)
-	if err != nil {
+		WHERE p.owner = 'recovering'`
+	if _, err := db.ExecContext(t.Context(), recovers); err != nil {
 		t.Fatal(err)
 	}
 	const sentence = "the packages of recovering/tools/ubuntu/jammy are being recovered from its published indexes (3000 of 10000 rows)"
@@ -56,6 +56,10 @@ func TestSelectingWhileRecovering(t *testing.T) {
 	s.does(t, 4, failed, "yank", repository, "hel*", "--reason", "bad")
 	calls(http.MethodPost, manage, path+"/yank", "package=hello=3.0&reason=bad", 503, failed, "mend that fault, and try again when")
 	s.does(t, 3, "withdrawn is what was back of "+jammy, "yank", repository, "hello=1.0", "--reason", "bad", "--now") // its revision is one of this catalog: that ends the recovery
+	if _, err := db.ExecContext(t.Context(), recovers); err != nil {                                                  // what it finds may show what is withdrawn
+		t.Fatal(err)
+	}
+	says(t, s.does(t, 0, "", "yank", repository, "hello=1.0", "--reason", "bad", "--dry-run"), "left out: hello 1.0 all in "+jammy+"/main: it is withdrawn already, and the recovery leaves it so from now on")
 	if _, err := db.ExecContext(t.Context(), `DELETE FROM recoveries WHERE release_id IN (SELECT r.id FROM releases r JOIN distributions d ON d.id = r.distribution_id
 		JOIN repositories p ON p.id = d.repository_id WHERE p.owner = 'recovering')`); err != nil {
 		t.Fatal(err)

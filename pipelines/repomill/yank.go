@@ -253,6 +253,9 @@ func (y *yanking) plan(s catalogdb.Selected) (chosen []catalogdb.SelectedPackage
 			why = "it has the keys of " + s.Settings.Repository.String() + ", and is withdrawn by its name alone"
 		case k.Package.State == catalog.Yanked && (!y.args.Now || k.Removed && !catalogdb.Withdrawal{Now: true}.Bans(k.Package)):
 			why = "it is withdrawn already"
+			if s.Recovers(k.Package) {
+				why += ", and the recovery leaves it so from now on: a revision records that"
+			}
 			chosen = append(chosen, k)
 		case k.Package.State == catalog.Yanked:
 			chosen = append(chosen, k)

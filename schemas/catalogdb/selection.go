@@ -121,8 +121,8 @@ func (s Selection) read(ctx context.Context, q querier, targets []targetDistribu
 	return found, err
 }
 
-// recovers reports whether a release of the distribution of a package is being recovered.
-func (s Selected) recovers(k catalog.Package) bool {
+// Recovers reports whether a release of the distribution of a package is being recovered.
+func (s Selected) Recovers(k catalog.Package) bool {
 	return slices.ContainsFunc(s.Recovering, func(e *RecoveringError) bool { return e.Release.Distribution == k.Distribution })
 }
 

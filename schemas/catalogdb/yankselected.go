@@ -48,7 +48,7 @@ func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now ti
 	w.At, w.By = w.At.UTC().Truncate(time.Second), cut(w.By, maxUser)
 	var bans func(catalog.Package) bool
 	done, err = d.changeDecided(ctx, s, now, decide, func(tx *transaction, found Selected, all []SelectedPackage) (changed []SelectedPackage, err error) {
-		bans = func(k catalog.Package) bool { return Withdrawal{Now: w.Now || found.recovers(k)}.Bans(k) } // a recovery would bring it back
+		bans = func(k catalog.Package) bool { return Withdrawal{Now: w.Now || found.Recovers(k)}.Bans(k) } // a recovery would bring it back
 		gone, err := deletions(ctx, tx, s.Target.Repository)
 		if err != nil {
 			return nil, err
@@ -64,7 +64,7 @@ func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now ti
 				again = append(again, p) // it does not come back with its distribution or component
 			} else if bans(p.Package) {
 				banned = append(banned, p)
-			} else if found.recovers(p.Package) {
+			} else if found.Recovers(p.Package) {
 				held = append(held, p)
 			}
 		}
@@ -84,7 +84,7 @@ func (d *DB) YankSelected(ctx context.Context, s Selection, w Withdrawal, now ti
 			return changed, err
 		}
 		for _, p := range slices.Concat(held, again, banned) {
-			if found.recovers(p.Package) || w.Now && bans(p.Package) {
+			if found.Recovers(p.Package) || w.Now && bans(p.Package) {
 				changed = append(changed, p)
 			}
 		}
@@ -148,7 +148,7 @@ func (d *DB) changeDecided(ctx context.Context, s Selection, now time.Time, deci
 		}
 		revisions, err := recordChanges(ctx, tx, changes, now)
 		if err == nil { // with [Selection.Back], what changes is withdrawn
-			err = holdWithdrawn(ctx, tx, slices.DeleteFunc(changed, func(p SelectedPackage) bool { return !found.recovers(p.Package) }), revisions)
+			err = holdWithdrawn(ctx, tx, slices.DeleteFunc(changed, func(p SelectedPackage) bool { return !found.Recovers(p.Package) }), revisions)
 		}
 		if err != nil {
 			return err
