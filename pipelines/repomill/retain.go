@@ -246,6 +246,7 @@ func (c *retainSetCmd) change(ctx context.Context, io stdio, db *catalogdb.DB, t
 	}
 	now := after.Retention[i]
 	fmt.Fprintf(io.out, "%s: %s\n", t, strings.Join(now.Rules(), ", "))
+	noteKeptNothing(ctx, io, db, t, set.Keep)
 	switch {
 	case now.Automatic:
 		fmt.Fprintf(io.out, "automatic: workers apply the rules each day; by now %d packages would leave\n", state.Leave)
@@ -267,4 +268,23 @@ func retentionFault(ctx context.Context, db *catalogdb.DB, t catalog.PackageTarg
 		return why
 	}
 	return fmt.Errorf("repository %s does not have distribution %s; repomill repo list shows those it has", t.Repository, t.Distribution)
+}
+
+// noteKeptNothing prints which patterns of --keep have no package by now: one with a wrong letter keeps nothing, and what it means leaves. A note is
+// all that depends on it: if the catalog cannot say so now, there is none.
+func noteKeptNothing(ctx context.Context, io stdio, db *catalogdb.DB, t catalog.PackageTarget, keep []string) {
+	if len(keep) == 0 {
+		return
+	}
+	patterns, err := parsePatterns(keep)
+	if err != nil {
+		return
+	}
+	s, err := db.Select(ctx, catalogdb.Selection{Target: t, Patterns: patterns, States: []catalog.PackageState{catalog.Active}})
+	if err != nil {
+		return
+	}
+	for _, p := range s.Unmatched {
+		fmt.Fprintf(io.err, "note: --keep %s keeps nothing by now: no package of %s has that name and version; repomill ls %s lists its packages\n", p, t, t)
+	}
 }

@@ -139,6 +139,10 @@ func TestRetainRefuses(t *testing.T) {
 	const repository, jammy = "acme/refused", "acme/refused/ubuntu/jammy"
 	s.publish(t, jammy, newDEB(t, debtest.Spec{}), newDEB(t, debtest.Spec{Version: "2.0"}))
 	s.age(t, repository, longAgo)
+	if a := s.does(t, 0, "", "retain", "set", repository, "--newest", "1", "--keep", "hello=1*", "--keep", "helo=1*"); !strings.Contains(a.Stderr, "note: --keep helo=1* keeps nothing by now") || strings.Contains(a.Stderr, "hello=1*") {
+		t.Errorf("patterns of which one has a wrong letter: %v", a)
+	}
+	s.does(t, 0, "", "retain", "set", repository, "--off")
 	for _, tt := range []struct {
 		fact string
 		code int
