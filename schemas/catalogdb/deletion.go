@@ -58,6 +58,9 @@ func deletedEarly(t catalog.PackageTarget) string {
 	return "the " + t.Kind() + " was deleted before the package was published"
 }
 
+// earlyBack is what the pusher of such a package can do: its identity is claimed.
+const earlyBack = "once repomill repo undelete has brought that back, repomill unyank publishes the package"
+
 // A deletionRow is a target that is deleted or brought back: its repository, and the distributions of which it has packages, locked.
 type deletionRow struct {
 	repositoryRow
@@ -316,7 +319,7 @@ func (row *deletionRow) withdrawAll(ctx context.Context, tx *transaction, distri
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE uploads SET state = ?, reason = ?, detail = ?, finished_at = ? WHERE state = ? AND package_id IN
 		(SELECT id FROM packages WHERE `+where+` AND (state = ? OR state = ? AND yanked_at = ? AND yank_reason = ?))`,
-		args([]any{catalog.Rejected, deletedWord(row.target), early, millis(now), catalog.Stored}, catalog.Active, catalog.Yanked, millis(del.At), early)...)
+		args([]any{catalog.Rejected, deletedWord(row.target), early + "; " + earlyBack, millis(now), catalog.Stored}, catalog.Active, catalog.Yanked, millis(del.At), early)...)
 	if err != nil {
 		return 0, err
 	}

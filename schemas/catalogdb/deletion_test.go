@@ -283,6 +283,21 @@ func deleteRace(t *testing.T, db *catalogdb.DB) {
 	if early == 0 {
 		t.Error("no push came before the deletion")
 	}
+	pushedBefore, err := db.RecentUploads(t.Context(), tools, 100, catalog.Rejected)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range pushedBefore {
+		if strings.Contains(u.Detail, "before the package was published") {
+			early--
+			if !strings.HasSuffix(u.Detail, "repomill unyank publishes the package") {
+				t.Errorf("the pusher reads %q", u.Detail)
+			}
+		}
+	}
+	if early != 0 {
+		t.Errorf("%d pushes that came before the deletion do not say so", early)
+	}
 	if _, _, err := db.Undelete(t.Context(), toolsTarget, after(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
