@@ -14,15 +14,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 const (
-	// throttledAttempts is how often a request is sent while the store answers that it gets too many. The pauses between them, which double from
-	// the first to the longest, are 8 to 16 seconds: less than the 20 that an upload has in a batch, and the minute of a commit. What
+	// throttledAttempts is how often a request is sent at most while the store answers that it gets too many; attempts that fail
+	// otherwise are counted apart. The pauses between them, which double from
+	// the first to the longest, are 5 to 10.5 seconds: less than the 20 that an upload has in a batch, and the minute of a commit. What
 	// fails then begins again later, and does not count as a fault of the upload.
 	throttledAttempts = 8
 	firstPause        = 200 * time.Millisecond
-	longestPause      = 5 * time.Second
+	longestPause      = 2500 * time.Millisecond
 
 	sayThrottled = time.Minute // between two lines of the log
 )
@@ -35,7 +38,9 @@ type patientRetryer struct {
 	aws.RetryerV2
 	attempts  int // of a request that is not throttled
 	throttles retry.IsErrorThrottles
-	said      atomic.Int64 // when the log named it, in Unix nanoseconds
+	said      *atomic.Int64 // when the log named it, in Unix nanoseconds
+
+	throttled, failed int // attempts of this request that were throttled, and that failed otherwise
 }
 
 // bePatient gives a client a [patientRetryer] around the retryer that it has.
@@ -44,33 +49,38 @@ func bePatient(o *s3.Options) {
 	if !ok {
 		return // the SDK's own are of the second version
 	}
-	o.Retryer = &patientRetryer{
+	shared := patientRetryer{
 		RetryerV2: inner,
 		attempts:  cmp.Or(o.RetryMaxAttempts, inner.MaxAttempts()),
 		throttles: append(retry.IsErrorThrottles{retry.IsErrorThrottleFunc(isTooMany)}, retry.DefaultThrottles...),
+		said:      new(atomic.Int64),
 	}
-	o.RetryMaxAttempts = 0 // which would limit the attempts of throttled requests, too
+	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+		own := shared // of this request: each has a stack of its own
+		_, err := stack.Finalize.Swap("Retry", retry.NewAttemptMiddleware(&own, smithyhttp.RequestCloner))
+		return err
+	})
 }
 
 // IsErrorRetryable implements [aws.Retryer]. The SDK repeats no 429 of which it does not know the code, or that has none.
 func (p *patientRetryer) IsErrorRetryable(err error) bool {
-	return p.throttled(err) || p.RetryerV2.IsErrorRetryable(err)
+	return p.isThrottled(err) || p.RetryerV2.IsErrorRetryable(err)
 }
 
 // MaxAttempts implements [aws.Retryer].
-func (p *patientRetryer) MaxAttempts() int { return max(p.attempts, throttledAttempts) }
+func (p *patientRetryer) MaxAttempts() int { return p.attempts + throttledAttempts - 1 }
 
 // RetryDelay implements [aws.Retryer]. An error ends the attempts.
 func (p *patientRetryer) RetryDelay(attempt int, err error) (time.Duration, error) {
-	switch {
-	case p.throttled(err):
+	if p.isThrottled(err) {
 		p.say()
-		return pause(attempt), nil
-	case attempt >= p.attempts:
-		return 0, &retry.MaxAttemptsError{Attempt: attempt, Err: err}
-	default:
-		return p.RetryerV2.RetryDelay(attempt, err)
+		if p.throttled++; p.throttled < throttledAttempts {
+			return pause(p.throttled), nil
+		}
+	} else if p.failed++; p.failed < p.attempts {
+		return p.RetryerV2.RetryDelay(p.failed, err)
 	}
+	return 0, &retry.MaxAttemptsError{Attempt: attempt, Err: err}
 }
 
 // pause returns how long to wait after so many attempts: a random part, at least half, of what doubles, so that those that were refused together
@@ -82,7 +92,7 @@ func pause(attempt int) time.Duration {
 
 // GetRetryToken implements [aws.Retryer].
 func (p *patientRetryer) GetRetryToken(ctx context.Context, err error) (release func(error) error, _ error) {
-	if p.throttled(err) {
+	if p.isThrottled(err) {
 		return func(error) error { return nil }, nil
 	}
 	return p.RetryerV2.GetRetryToken(ctx, err)
@@ -100,7 +110,7 @@ func isTooMany(err error) aws.Ternary {
 	return aws.UnknownTernary
 }
 
-func (p *patientRetryer) throttled(err error) bool { return p.throttles.IsErrorThrottle(err).Bool() }
+func (p *patientRetryer) isThrottled(err error) bool { return p.throttles.IsErrorThrottle(err).Bool() }
 
 // say writes to the log, once in a while, that the store throttles.
 func (p *patientRetryer) say() {
