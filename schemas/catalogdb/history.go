@@ -91,7 +91,7 @@ func scanOldRow(scan func(...any) error) (r oldRow, err error) {
 
 func (d *DB) forgetUploads(ctx context.Context, before time.Time) (int64, error) {
 	return d.forgetOld(ctx, func(q querier, last oldRow) ([]oldRow, error) {
-		return collect(ctx, q, scanOldRow, `SELECT u.received_at, u.id, CASE WHEN u.state IN (?, ?, ?) AND u.staged = ? AND u.told = 1 AND u.finished_at < ?
+		return collect(ctx, q, scanOldRow, `SELECT u.received_at, u.id, CASE WHEN u.state IN (?, ?, ?) AND u.staged = ? AND u.verdict_written = 1 AND u.finished_at < ?
 				AND NOT EXISTS (SELECT 1 FROM promotions m WHERE m.upload_id = u.id AND m.move = ?)
 				AND NOT EXISTS (SELECT 1 FROM train_uploads x JOIN trains t ON t.id = x.train_id WHERE x.upload_id = u.id AND (t.ended_at IS NULL OR t.ended_at >= ?))
 				AND NOT EXISTS (SELECT 1 FROM upload_releases w JOIN releases r ON r.id = w.release_id WHERE w.upload_id = u.id AND w.revision > r.published_revision)

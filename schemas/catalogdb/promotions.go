@@ -159,7 +159,7 @@ func wished(ctx context.Context, tx *transaction, pkg int64, source catalog.Pack
 // insertWish inserts the rows of a wish for a row of packages, and returns the id of its upload.
 func insertWish(ctx context.Context, tx *transaction, pkg int64, w Wish, fresh catalog.Upload, now time.Time) (upload int64, err error) {
 	by := catalog.ActorOf(ctx)
-	res, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, staged, pushed_by, pushed_job, repository)
+	res, err := tx.ExecContext(ctx, `INSERT INTO uploads (bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, verdict_written, staged, pushed_by, pushed_job, repository)
 		VALUES (?, ?, ?, ?, ?, '', '', '', '', '', 0, 0, ?, 0, ?, ?, ?, ?)`,
 		fresh.Bucket, fresh.Object, fresh.Generation, fresh.Size, catalog.Received, millis(now), objectGone, cut(by.User, maxUser), cut(by.Job, maxJob), repositoryOf(fresh.Object))
 	if err != nil {

@@ -208,7 +208,7 @@ func (d *DB) TakeAll(ctx context.Context, uploads []catalog.Upload, l Lease, now
 }
 
 // uploadColumns are those of an upload that is new, with its lease.
-const uploadColumns = `bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, told, repository`
+const uploadColumns = `bucket, object, generation, size, state, outcome, reason, detail, lease_owner, lease_token, lease_until, attempts, received_at, verdict_written, repository`
 
 func newUpload(u catalog.Upload, l Lease, token string, now time.Time) []any {
 	return []any{u.Bucket, u.Object, u.Generation, u.Size, catalog.Received, "", "", "", cut(l.Owner, maxUser), token, millis(now.Add(l.For)), 1, millis(now), 0, repositoryOf(u.Object)}

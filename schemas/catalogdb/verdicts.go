@@ -124,28 +124,28 @@ func (d *DB) Recent(ctx context.Context, prefix string, limit int) ([]catalog.Ve
 	return verdicts, err
 }
 
-// toldHeld says of an upload that its verdict object is written that it is held, and not the final one.
-const toldHeld = 2
+// writtenHeld says of an upload that its verdict object is written that it is held, and not the final one.
+const writtenHeld = 2
 
 // VerdictsToWrite returns up to limit finished or held uploads whose verdict object is not recorded as written.
 func (d *DB) VerdictsToWrite(ctx context.Context, limit int) ([]catalog.Upload, error) {
-	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads WHERE state IN (?, ?, ?) AND told IN (0, ?) OR state = ? AND told = 0
-		ORDER BY id LIMIT ?`, catalog.Published, catalog.Duplicate, catalog.Rejected, toldHeld, catalog.Held, limit)
+	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads WHERE state IN (?, ?, ?) AND verdict_written IN (0, ?) OR state = ? AND verdict_written = 0
+		ORDER BY id LIMIT ?`, catalog.Published, catalog.Duplicate, catalog.Rejected, writtenHeld, catalog.Held, limit)
 }
 
 // VerdictsWritten records that the verdict objects of finished uploads are written, in one transaction, and reports
 // for each upload whether it is the first to record that.
 func (d *DB) VerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
-	return d.recordTold(ctx, 1, `u.told <> 1`, uploads)
+	return d.recordWritten(ctx, 1, `u.verdict_written <> 1`, uploads)
 }
 
 // HeldVerdictsWritten is [DB.VerdictsWritten] of verdicts that say that the uploads are held. They may be more by now.
 func (d *DB) HeldVerdictsWritten(ctx context.Context, uploads ...catalog.Upload) (first []bool, err error) {
-	return d.recordTold(ctx, toldHeld, `u.told = 0`, uploads)
+	return d.recordWritten(ctx, writtenHeld, `u.verdict_written = 0`, uploads)
 }
 
-// recordTold records of uploads that fulfil a condition which verdict object they have, and reports which of them these are.
-func (d *DB) recordTold(ctx context.Context, told int, condition string, uploads []catalog.Upload) (first []bool, err error) {
+// recordWritten records of uploads that fulfil a condition which verdict object they have, and reports which of them these are.
+func (d *DB) recordWritten(ctx context.Context, written int, condition string, uploads []catalog.Upload) (first []bool, err error) {
 	err = d.tx(ctx, func(tx *transaction) error {
 		first = make([]bool, len(uploads))
 		changed := map[catalog.Upload]bool{}
@@ -169,7 +169,7 @@ func (d *DB) recordTold(ctx context.Context, told int, condition string, uploads
 		}
 		for some := range sized(ids) {
 			where, args := in("id", some)
-			if _, err := tx.ExecContext(ctx, `UPDATE uploads SET told = ? WHERE `+where, append([]any{told}, args...)...); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE uploads SET verdict_written = ? WHERE `+where, append([]any{written}, args...)...); err != nil {
 				return err
 			}
 		}
@@ -200,7 +200,7 @@ const (
 // have a final verdict since before a time, its object is written, and no release that they waited for is behind its rows.
 func (d *DB) Expired(ctx context.Context, bucket string, before time.Time, skip, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
-		WHERE bucket = ? AND staged = ? AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)
+		WHERE bucket = ? AND staged = ? AND finished_at < ? AND verdict_written = 1 AND state IN (?, ?, ?)
 		AND NOT EXISTS (SELECT 1 FROM upload_releases w JOIN releases r ON r.id = w.release_id
 			WHERE w.upload_id = uploads.id AND r.revision > r.published_revision)
 		ORDER BY finished_at, id LIMIT ? OFFSET ?`, bucket, objectKept, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit, skip)
@@ -210,7 +210,7 @@ func (d *DB) Expired(ctx context.Context, bucket string, before time.Time, skip,
 // the file of their package is removed. They have a final verdict since before a time, and its object is written.
 func (d *DB) Doomed(ctx context.Context, bucket string, before time.Time, skip, limit int) ([]catalog.Upload, error) {
 	return list(ctx, d, scanUpload, `SELECT bucket, object, generation, size FROM uploads
-		WHERE bucket = ? AND staged = ? AND finished_at < ? AND told = 1 AND state IN (?, ?, ?)
+		WHERE bucket = ? AND staged = ? AND finished_at < ? AND verdict_written = 1 AND state IN (?, ?, ?)
 		ORDER BY finished_at, id LIMIT ? OFFSET ?`, bucket, objectDoomed, millis(before), catalog.Published, catalog.Duplicate, catalog.Rejected, limit, skip)
 }
 

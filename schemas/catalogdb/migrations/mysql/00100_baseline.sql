@@ -220,7 +220,7 @@ CREATE TABLE IF NOT EXISTS phases (
 
 -- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
 -- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
--- bucket. told: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
+-- bucket. verdict_written: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
 -- the pusher once the object was opened. repository is owner/name, the first part of object. replaced: the digest whose place its package took, in a
 -- mutable repository.
 CREATE TABLE IF NOT EXISTS uploads (
@@ -240,7 +240,7 @@ CREATE TABLE IF NOT EXISTS uploads (
     attempts    INT             NOT NULL,
     received_at BIGINT          NOT NULL,
     finished_at BIGINT          NULL,
-    told        TINYINT         NOT NULL,
+    verdict_written TINYINT     NOT NULL,
     staged      TINYINT         NOT NULL DEFAULT 1,
     checked     VARBINARY(16)   NOT NULL DEFAULT '',
     pushed_by   VARBINARY(255)  NOT NULL DEFAULT '',
@@ -249,7 +249,7 @@ CREATE TABLE IF NOT EXISTS uploads (
     repository  VARBINARY(511)  NOT NULL DEFAULT '',
     PRIMARY KEY (id),
     UNIQUE KEY uploads_by_name (bucket, object, generation),
-    KEY uploads_by_state (state, told),
+    KEY uploads_by_state (state, verdict_written),
     KEY uploads_by_time (received_at),
     KEY uploads_by_repository (repository, state, received_at),
     KEY uploads_staged (staged, finished_at),

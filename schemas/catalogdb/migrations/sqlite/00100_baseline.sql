@@ -202,7 +202,7 @@ CREATE INDEX phases_by_time ON phases (next_at);
 
 -- One generation of one staged object. outcome is the final state that a stored upload will have. detail explains a rejection or,
 -- before the end, the last fault. An upload refers to its package from the claim on. staged: the object still lies in the staging
--- bucket. told: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
+-- bucket. verdict_written: its verdict object is written. checked: what was looked at of the payload. pushed_by, pushed_job: what is known of
 -- the pusher once the object was opened. repository is owner/name, the first part of object. replaced: the digest whose place its package took, in a
 -- mutable repository.
 CREATE TABLE uploads (
@@ -222,7 +222,7 @@ CREATE TABLE uploads (
     attempts    INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     finished_at INTEGER,
-    told        INTEGER NOT NULL,
+    verdict_written INTEGER NOT NULL,
     staged      INTEGER NOT NULL DEFAULT 1,
     checked     TEXT    NOT NULL DEFAULT '',
     pushed_by   TEXT    NOT NULL DEFAULT '',
@@ -232,7 +232,7 @@ CREATE TABLE uploads (
     UNIQUE (bucket, object, generation)
 );
 CREATE INDEX uploads_by_package ON uploads (package_id);
-CREATE INDEX uploads_by_state ON uploads (state, told);
+CREATE INDEX uploads_by_state ON uploads (state, verdict_written);
 CREATE INDEX uploads_by_time ON uploads (received_at);
 CREATE INDEX uploads_by_repository ON uploads (repository, state, received_at);
 CREATE INDEX uploads_staged ON uploads (staged, finished_at);
