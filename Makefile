@@ -137,7 +137,7 @@ faults: go-version tools
 	$(GO) test -count=1 -timeout 60m ./testdata/faults -args -faults.all
 
 soak: go-version
-	$(GO) test -count=1 -v -timeout 90m ./testdata/soak -args -soak.kills $(KILLS)
+	$(GO) test -count=1 -v -timeout $$((90 + $(KILLS) / 10))m ./testdata/soak -args -soak.kills $(KILLS)
 
 scale: go-version
 	$(GO) test -count=1 -v -timeout 90m -parallel 1 ./pipelines -run 'TestI03LostEventsAtScale|TestI06WorkersKilledAtRandom|TestI07PoisonDelaysNoOther' \
