@@ -82,7 +82,8 @@ func storeFile(path string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(body); err == nil {
+	_, err = f.Write(body)
+	if err == nil {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
