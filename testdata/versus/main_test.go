@@ -15,14 +15,15 @@ import (
 )
 
 var (
-	full   = flag.Bool("versus.full", false, "measure at the sizes of RESULTS.md")
-	runs   = flag.Int("versus.runs", 3, "take the median of so many")
-	n      = flag.Int("versus.n", 0, "packages in a repository; default 1,000, or 20,000 with -versus.full")
-	rows   = flag.String("versus.rows", "", "packages in repositories that are rows only, such as 100000,1000000; default 5000, or 100000 with -versus.full")
-	many   = flag.Int("versus.releases", 0, "releases that get a package each at the same time; default 100, or 1,000 with -versus.full")
-	binary = flag.String("versus.binary", "", "the repomill to measure; built if empty")
-	plotTo = flag.String("versus.plot", "", "file for a plot (SVG) of what one more package costs, by the sizes of -versus.rows")
-	dir    = flag.String("versus.dir", "", "where to put everything; default a new temporary folder")
+	full     = flag.Bool("versus.full", false, "measure at the sizes of RESULTS.md")
+	runs     = flag.Int("versus.runs", 3, "take the median of so many")
+	n        = flag.Int("versus.n", 0, "packages in a repository; default 1,000, or 20,000 with -versus.full")
+	rows     = flag.String("versus.rows", "", "packages in repositories that are rows only, such as 100000,1000000; default 5000, or 100000 with -versus.full")
+	junkFlag = flag.String("versus.junk", "", "files that are no packages and wait in another repository; default 1000, or 10000,100000,1000000 with -versus.full")
+	many     = flag.Int("versus.releases", 0, "releases that get a package each at the same time; default 100, or 1,000 with -versus.full")
+	binary   = flag.String("versus.binary", "", "the repomill to measure; built if empty")
+	plotTo   = flag.String("versus.plot", "", "file for a plot (SVG) of what one more package costs, by the sizes of -versus.rows")
+	dir      = flag.String("versus.dir", "", "where to put everything; default a new temporary folder")
 )
 
 // sizes are what is measured.
@@ -33,6 +34,7 @@ var sizes struct {
 	queued   int   // packages in each of six releases
 	releases int   // that get a package each at the same time
 	pushes   int   // of one package each, for one figure of a running process, whose CPU is counted in steps of 10 ms
+	junk     []int // files that wait beside pushes
 	latency  int   // pushes, one at a time; 50 times as many under load
 	bytes    int64 // of one large package
 	large    int   // times that package is measured
@@ -83,19 +85,28 @@ func run(m *testing.M) (code int, err error) {
 func setSizes() error {
 	s := &sizes
 	s.packages, s.big, s.queued, s.pushes, s.latency, s.bytes, s.large = cmp.Or(*n, 1000), 3, 1000, 4, 20, 256<<20, 3
-	list := cmp.Or(*rows, "5000")
+	list, junk := cmp.Or(*rows, "5000"), cmp.Or(*junkFlag, "1000")
 	s.releases = cmp.Or(*many, 100)
 	if *full {
 		s.packages, s.big, s.queued, s.pushes, s.latency, s.bytes, s.large = cmp.Or(*n, 20_000), 100, 14_000, 10, 100, 1<<30, 5
-		list = cmp.Or(*rows, "100000")
+		list, junk = cmp.Or(*rows, "100000"), cmp.Or(*junkFlag, "10000,100000,1000000")
 		s.releases = cmp.Or(*many, 1000)
 	}
+	var err error
+	if s.rows, err = sizeList("rows", list); err == nil {
+		s.junk, err = sizeList("junk", junk)
+	}
+	return err
+}
+
+// sizeList reads the value of a flag.
+func sizeList(name, list string) (all []int, err error) {
 	for text := range strings.SplitSeq(list, ",") {
 		size, err := strconv.Atoi(text)
 		if err != nil || size < 1 {
-			return fmt.Errorf("-versus.rows %s: use numbers, such as 100000,1000000", list)
+			return nil, fmt.Errorf("-versus.%s %s: use numbers, such as 100000,1000000", name, list)
 		}
-		s.rows = append(s.rows, size)
+		all = append(all, size)
 	}
-	return nil
+	return all, nil
 }
