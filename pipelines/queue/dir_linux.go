@@ -29,6 +29,8 @@ type watch struct {
 	unseen    map[string]bool     // folders in or below which something may have been missed
 	due       map[string]reminder // files of which there may be no more events
 	unwatched unwatched
+	looked    time.Time // at due
+	buf       []byte    // of events
 }
 
 // Receive implements [Source]. It first delivers the files that are already in the folder.
@@ -43,23 +45,49 @@ func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 		return d.poll(ctx, pollPeriod, f)
 	}
 	w := &watch{dir: d, root: root, fd: fd, events: os.NewFile(uintptr(fd), "inotify"),
-		folders: map[int]string{}, unseen: map[string]bool{".": true}, due: map[string]reminder{}}
+		folders: map[int]string{}, unseen: map[string]bool{".": true}, due: map[string]reminder{}, buf: make([]byte, 64<<10)}
 	defer w.events.Close()
 	stop := context.AfterFunc(ctx, func() { w.events.SetReadDeadline(time.Unix(1, 0)) }) //nolint:errcheck // inotify can be polled
 	defer stop()
-	buf := make([]byte, 64<<10)
 	for ctx.Err() == nil {
 		w.scan(ctx, f)
-		n, err := w.events.Read(buf)
+		n, err := w.events.Read(w.buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("watch %s: %w", d.staging.Path(), err)
 		}
-		w.handle(buf[:n], f)
+		w.handle(w.buf[:n], f)
 	}
 	return nil
+}
+
+// lookAfter is how many files are listed between two looks at the events, which deliver files in other folders: a folder may have a million.
+const lookAfter = 256
+
+// drain handles the events that are there, and now and then the reminders.
+func (w *watch) drain(f func(Event)) {
+	for {
+		n, err := unix.Read(w.fd, w.buf) // it does not block
+		if err != nil || n <= 0 {
+			break // what is wrong, the next read says
+		}
+		w.handle(w.buf[:n], f)
+	}
+	if time.Since(w.looked) > firstPause {
+		w.lookAtDue(f)
+	}
+}
+
+// lookAtDue checks the files whose reminder is due.
+func (w *watch) lookAtDue(f func(Event)) {
+	w.looked = time.Now()
+	for object, r := range w.due {
+		if !w.looked.Before(r.at) {
+			w.lookAt(object, r.pause, f)
+		}
+	}
 }
 
 // scan lists the folders in which events may have been missed. It watches each folder before it lists it, so that
@@ -68,20 +96,17 @@ func (w *watch) scan(ctx context.Context, f func(Event)) {
 	if w.unseen["."] {
 		w.unwatched.begin(false)
 	}
-	for folder := range w.unseen {
+	unseen := w.unseen
+	w.unseen = map[string]bool{} // while they are listed, others are found, or these once more
+	for folder := range unseen {
 		w.list(ctx, folder, f)
-		delete(w.unseen, folder)
 	}
 	if w.unwatched.due(time.Now()) {
 		w.unwatched.begin(true)
 		w.list(ctx, ".", f)
 	}
 	w.dir.unwatched.Store(int64(w.unwatched.end(time.Now())))
-	for object, r := range w.due {
-		if !time.Now().Before(r.at) {
-			w.lookAt(object, r.pause, f)
-		}
-	}
+	w.lookAtDue(f)
 	w.events.SetReadDeadline(w.next()) //nolint:errcheck // inotify can be polled
 	if ctx.Err() != nil {
 		w.events.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // as above
@@ -89,15 +114,24 @@ func (w *watch) scan(ctx context.Context, f func(Event)) {
 }
 
 func (w *watch) list(ctx context.Context, folder string, f func(Event)) {
-	err := w.dir.staging.ListFolder(ctx, folder, time.Now(), w.add, func(v file.FileState) { w.see(v, f) })
+	listed := 0
+	err := w.dir.staging.ListFolder(ctx, folder, time.Now(), w.add, func(v file.FileState) {
+		w.see(v, f)
+		if listed++; listed%lookAfter == 0 && !w.unwatched.periodic { // a periodic listing delivers no files of watched folders
+			w.drain(f)
+		}
+	})
 	if err != nil && ctx.Err() == nil {
 		w.dir.Log.Warn("cannot list staging folder, trying again", "folder", w.dir.staging.Path(), "error", err)
 		w.unwatched.add(folder)
 	}
 }
 
-// next returns the time of the next poll or reminder; zero if there is none.
+// next returns the time of the next listing, poll or reminder; zero if there is none.
 func (w *watch) next() time.Time {
+	if len(w.unseen) > 0 {
+		return time.Unix(1, 0)
+	}
 	next := w.unwatched.next
 	for _, r := range w.due {
 		if next.IsZero() || r.at.Before(next) {

@@ -1,10 +1,13 @@
 package queue_test
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"repomill/schemas/catalog"
@@ -40,4 +43,32 @@ func TestOverflow(t *testing.T) {
 	w.expect("acme/last", "acme/new/folder/last")
 	w.write("acme/new/folder/later", "x")
 	w.expect("acme/new/folder/later")
+}
+
+// While a folder with very many files is listed, files elsewhere are delivered.
+func TestLargeFolderDelaysNoOther(t *testing.T) {
+	const many = 5000
+	dir, outside := stagingDir(t), filepath.Join(t.TempDir(), "many")
+	must(t, os.MkdirAll(outside, 0o755))
+	for i := range many {
+		must(t, os.WriteFile(filepath.Join(outside, fmt.Sprintf("%05d.deb", i)), []byte("x"), 0o600))
+	}
+	w := &watched{T: t, dir: dir, news: map[string]catalog.Upload{}}
+	var before atomic.Int64 // files of the large folder that were delivered before the other one
+	w.receive(func(u catalog.Upload) {
+		if _, other := w.reported("acme/other"); !other && strings.HasPrefix(u.Object, "acme/many/") {
+			if before.Add(1) == 1 {
+				w.write("acme/other", "x")
+			}
+		}
+		w.report(u)
+	})
+	w.write("acme/first", "x")
+	w.expect("acme/first")
+	must(t, os.Rename(outside, filepath.Join(dir, "acme", "many")))
+	w.expect(fmt.Sprintf("acme/many/%05d.deb", many-1))
+	w.expect("acme/other")
+	if n := before.Load(); n == 0 || n > many/2 {
+		t.Errorf("the other file came after %d of %d", n, many)
+	}
 }

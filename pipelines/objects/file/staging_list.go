@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -85,7 +86,7 @@ func (s *Staging) List(ctx context.Context, now time.Time, f func(catalog.Upload
 	})
 }
 
-// ListFolder calls f for each staged file in or below a folder ("." for all), in order, and enter, unless it
+// ListFolder calls f for each staged file in or below a folder ("." for all), in order (of a folder with very many, of each part), and enter, unless it
 // is nil, for each folder before it is read. A folder or name that cannot be an upload's, or cannot be read, is
 // left out; the others are listed. It removes hidden files of pushes that crashed more than a day ago.
 func (s *Staging) ListFolder(ctx context.Context, folder string, now time.Time, enter func(folder string), f func(FileState)) error {
@@ -110,6 +111,9 @@ func (s *Staging) ListFolder(ctx context.Context, folder string, now time.Time, 
 // maxDepth is the depth to which folders are listed: more than twice that of an upload.
 const maxDepth = 16
 
+// maxEntries is how many entries of a folder are in memory, and in order, at a time.
+const maxEntries = 32 << 10
+
 // A walk is one listing of staging.
 type walk struct {
 	s     *Staging
@@ -125,20 +129,24 @@ func (l *walk) folder(d dir, name string) error {
 	if l.enter != nil {
 		l.enter(name)
 	}
-	entries, err := d.f.ReadDir(-1)
-	if err != nil {
-		l.s.skipUnlessGone(name, err)
-	}
-	sortNames(entries)
-	for _, e := range entries {
-		if err := l.ctx.Err(); err != nil {
-			return err
+	for {
+		entries, err := d.f.ReadDir(maxEntries)
+		if err != nil && !errors.Is(err, io.EOF) {
+			l.s.skipUnlessGone(name, err)
 		}
-		if err := l.entry(d, path.Join(name, e.Name()), e); err != nil {
-			return err
+		sortNames(entries)
+		for _, e := range entries {
+			if err := l.ctx.Err(); err != nil {
+				return err
+			}
+			if err := l.entry(d, path.Join(name, e.Name()), e); err != nil {
+				return err
+			}
+		}
+		if err != nil || len(entries) < maxEntries {
+			return nil
 		}
 	}
-	return nil
 }
 
 func (l *walk) entry(d dir, object string, e fs.DirEntry) error {
