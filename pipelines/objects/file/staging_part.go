@@ -53,13 +53,8 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// verdictPartTime is how long the hidden file of a verdict remains after its last change. Its writer does not lock it, and has closed it when
-// it renames it.
-const verdictPartTime = time.Hour
-
 // RemoveParts removes the files that processes have left half written because they were killed, and returns how many there
-// were and their size. Files that a process is writing remain, also those of a repomill that locks none. The hidden files of verdicts
-// go an hour after their last change.
+// were and their size. Files that a process is writing remain, also those of a repomill that locks none.
 func (s *Staging) RemoveParts(ctx context.Context, now time.Time) (files int, bytes int64, err error) {
 	err = fs.WalkDir(s.root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
 		switch {
@@ -69,8 +64,8 @@ func (s *Staging) RemoveParts(ctx context.Context, now time.Time) (files int, by
 			return err
 		case err != nil: // a folder that cannot be read, or has gone
 			return fs.SkipDir
-		case e.IsDir() && strings.HasPrefix(e.Name(), ".") && name != "." && name != incomingDir && name != verdictDir,
-			e.IsDir() && strings.Count(strings.TrimPrefix(name, verdictDir+"/"), "/") >= maxDepth:
+		case e.IsDir() && strings.HasPrefix(e.Name(), ".") && name != "." && name != incomingDir,
+			e.IsDir() && strings.Count(name, "/") >= maxDepth:
 			return fs.SkipDir
 		case !e.Type().IsRegular() || !ownPart.MatchString(e.Name()):
 			return nil
@@ -100,11 +95,7 @@ func (s *Staging) leftPart(name string, now time.Time) (size int64, left bool) {
 		return 0, false
 	}
 	open, known := d.written(path.Base(name))
-	age := now.Sub(changed(info))
-	if strings.HasPrefix(name, verdictDir+"/") && age < verdictPartTime {
-		return 0, false
-	}
-	if open || !known && age < quietTime {
+	if open || !known && now.Sub(changed(info)) < quietTime {
 		return 0, false
 	}
 	return info.Size(), abandoned(s.root, name)

@@ -65,24 +65,6 @@ func TestRemovePartsLeavesWhatIsNotHalfWritten(t *testing.T) {
 	}
 }
 
-func TestRemovePartsOfVerdicts(t *testing.T) {
-	s := openStaging(t)
-	const half, verdict = ".results/acme/tools/ubuntu/jammy/.ABCDEFGHIJKLMNOPQRSTUVWXYA.part", ".results/acme/.name-hello.json"
-	write(t, s, half, "half")
-	write(t, s, verdict, "{}")
-	for _, step := range []struct {
-		after time.Duration
-		files int
-	}{{50 * time.Minute, 0}, {70 * time.Minute, 1}, {70 * time.Minute, 0}} {
-		if files, _, err := s.RemoveParts(t.Context(), time.Now().Add(step.after)); files != step.files || err != nil {
-			t.Errorf("after %v: removed %d files, %v; want %d", step.after, files, err, step.files)
-		}
-	}
-	if _, err := os.Stat(filepath.Join(s.Path(), verdict)); err != nil {
-		t.Error(err)
-	}
-}
-
 // The other Staging is as another process: locks belong to open files.
 func TestRemovePartsLeavesARunningPush(t *testing.T) {
 	s := openStaging(t)
