@@ -46,7 +46,9 @@ func TestRejectionOutlivesTheCatalog(t *testing.T) {
 	if err := os.Rename(aside, staged); err != nil {
 		t.Fatal(err)
 	}
-	proctest.Eventually(t, "the package is held again", func() bool { return s.train(t, "acme/robbed").Held == 1 })
+	proctest.Eventually(t, "the package is held again", func() bool {
+		return repomill(t, "train", "show", "acme/robbed", "--data", s.data).Code == 0 && s.train(t, "acme/robbed").Held == 1
+	})
 	s.does(t, 0, "", "train", "publish", "acme/robbed")
 	if a, vs := s.push(t, jammy, other); a.Code != 1 || len(vs) != 1 || vs[0].Reason != catalog.Conflict {
 		t.Errorf("after its publish, other bytes are %v", a)
