@@ -344,7 +344,9 @@ func TestAnswersThatAreNotTheRelease(t *testing.T) {
 		}
 		server := serve(t, mux)
 		h := newHost(t, server, m)
-		h.opt.Timeout = 300 * time.Millisecond
+		if strings.HasSuffix(tt.says, "in time") {
+			h.opt.Timeout = 300 * time.Millisecond
+		}
 		h.wants(t, tt.fact, doctor.Problem, strings.ReplaceAll(tt.says, "%HOST%", strings.TrimPrefix(server, "http://")))
 	}
 }
