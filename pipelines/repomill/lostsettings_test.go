@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,7 +61,14 @@ func TestEachSettingOutlivesTheCatalog(t *testing.T) {
 		if change[len(change)-1] == "" {
 			change[len(change)-1] = before.PackageKeys[0].ID
 		}
-		s.does(t, 0, "", change...)
+		var a proctest.Answer
+		proctest.Eventually(t, "packages of before are recovered", func() bool {
+			a = repomill(t, append(change, "--data", s.data)...)
+			return !strings.Contains(a.Stderr, "are being recovered")
+		})
+		if a.Code != 0 {
+			t.Fatalf("%q: %v", change, a)
+		}
 		want := s.settings(t, repository)
 		if cmp.Equal(before, want) {
 			t.Fatalf("%q changed nothing", change)
