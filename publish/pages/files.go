@@ -6,10 +6,8 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
-	"maps"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"repomill/publish/pages/model"
@@ -30,46 +28,38 @@ func (w *work) filesOf(row catalogdb.PagePackage) string {
 	return layout.FilesPageKey(w.repository, row.Name, row.File.SHA256)
 }
 
-// createFiles writes the lists of files of RPM packages that are not there yet. Such a list never changes: its key has the digest of
-// its package. Those of DEB packages are written when their files are read.
-func (w *work) createFiles(ctx context.Context, name string, rows []catalogdb.PagePackage) error {
-	missing := map[string]map[string]bool{} // by version: digests
+// createFiles writes the lists of files of RPM packages that are not there yet. Such a list never changes: its key has the digest of its package.
+// Those of DEB packages are written when their files are read.
+func (n *nameWork) createFiles(ctx context.Context, rows []catalogdb.PagePackage) error {
+	seen := map[string]bool{}
 	for _, row := range rows {
-		if row.Format != catalog.RPM {
+		if row.Format != catalog.RPM || seen[row.File.SHA256] {
 			continue
 		}
-		there, err := w.has(ctx, layout.FilesPageKey(w.repository, name, row.File.SHA256))
-		if err != nil {
-			return err
-		}
-		if there {
-			continue
-		}
-		if missing[row.Version] == nil {
-			missing[row.Version] = map[string]bool{}
-		}
-		missing[row.Version][row.File.SHA256] = true
-	}
-	for _, version := range slices.Sorted(maps.Keys(missing)) {
-		for k, err := range w.Catalog.PageFilelists(ctx, w.repository, name, version) {
+		seen[row.File.SHA256] = true
+		if n.kept == nil { // or else most likely none is there
+			there, err := n.has(ctx, layout.FilesPageKey(n.repository, n.name, row.File.SHA256))
 			if err != nil {
 				return err
 			}
-			if !missing[version][k.File.SHA256] {
+			if there {
 				continue
 			}
-			delete(missing[version], k.File.SHA256)
-			if err := w.createFilesPage(ctx, k); err != nil {
-				return err
-			}
+		}
+		list, err := n.Catalog.PageFilelists(ctx, row)
+		if err != nil {
+			return err
+		}
+		if err := n.createFilesPage(ctx, row.Package, list); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // createFilesPage writes the list of the files of one package. One that has too many, or says none, has a list without files.
-func (w *work) createFilesPage(ctx context.Context, k catalog.Package) error {
-	files, err := readFilelists(k.Filelists)
+func (w *work) createFilesPage(ctx context.Context, k catalog.Package, list []byte) error {
+	files, err := readFilelists(list)
 	if err != nil {
 		w.Log.Warn("files of a package are not listed", "repository", w.repository.String(), "package", k.Name, "version", k.Version, "error", err)
 	}

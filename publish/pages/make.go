@@ -99,7 +99,7 @@ func groups(requests []catalogdb.PageRequest) []group {
 		}
 		g.ids = append(g.ids, q.ID)
 		g.alone = g.alone && q.Alone
-		g.fresh = g.fresh && q.New && q.Attempts == 0 && q.Version != ""
+		g.fresh = g.fresh && q.New && q.Attempts == 0
 		if q.Version == "" {
 			all[q.Name] = true
 		} else if !slices.Contains(g.versions, q.Version) {
@@ -137,7 +137,7 @@ func (w *work) requests(ctx context.Context, requests []catalogdb.PageRequest) (
 	for _, g := range all {
 		byName[g.name], names = g, append(names, g.name)
 	}
-	w.side(ctx, names, fail, func(name string) error { return w.name(ctx, byName[name]) })
+	w.side(ctx, names, fail, func(name string) error { return w.makeName(ctx, byName[name]) })
 	if ctx.Err() != nil {
 		return failed, ctx.Err()
 	}

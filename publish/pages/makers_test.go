@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,38 +54,45 @@ func TestEachWriteMayFail(t *testing.T) {
 	}
 }
 
-// A process that has read old rows replaces no page that another one has made of newer ones.
+// A process that has read old rows replaces no page that another one has made of newer ones, be the name new to both or not.
 func TestASlowMakerReplacesNoNewerPage(t *testing.T) {
 	for _, key := range []string{
 		layout.NamePageKey(tools, "hello"), layout.NameTwinKey(tools, "hello"), layout.NamesPageKey(tools, -1, ""), layout.FrontPageKey(tools), layout.StatusKey(tools),
 	} {
-		t.Run(key, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			w.push(pkg{jammy, "hello", "1.0", "says hello"})
-			w.publish()
-			w.make(w.maker())
-			w.push(pkg{jammy, "hello", "2.0", "says hello"})
-			w.publish()
-			slow := w.take()
-			var overtaken atomic.Bool
-			w.bucket.Before("Swap", key, func() {
-				if overtaken.CompareAndSwap(false, true) {
-					w.push(pkg{jammy, "hello", "3.0", "says hello"}, pkg{jammy, "other", "1.0", "came later"})
+		for _, known := range []bool{true, false} {
+			t.Run(fmt.Sprint(key, " ", known), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				if known {
+					w.push(pkg{jammy, "hello", "1.0", "says hello"})
 					w.publish()
-					w.pass(time.Hour) // the lease of the slow one has ended
 					w.make(w.maker())
 				}
+				w.push(pkg{jammy, "hello", "2.0", "says hello"})
+				w.publish()
+				slow := w.take()
+				var overtaken atomic.Bool
+				w.bucket.Before("Swap", key, func() {
+					if overtaken.CompareAndSwap(false, true) {
+						w.push(pkg{jammy, "hello", "3.0", "says hello"}, pkg{jammy, "other", "1.0", "came later"})
+						w.publish()
+						w.pass(time.Hour) // the lease of the slow one has ended
+						w.make(w.maker())
+					}
+				})
+				if failed, _, err := w.maker().Make(t.Context(), slow); err != nil || len(failed) > 0 {
+					t.Errorf("the slow one: %v, %v", err, failed)
+				}
+				if !overtaken.Load() {
+					t.Error("it was not overtaken")
+				}
+				got := w.pages()
+				w.want(key)
+				if diff := cmp.Diff(w.whole(), got); diff != "" {
+					t.Errorf("pages (-from nothing +by two):\n%s", diff)
+				}
 			})
-			if failed, _, err := w.maker().Make(t.Context(), slow); err != nil || len(failed) > 0 {
-				t.Errorf("the slow one: %v, %v", err, failed)
-			}
-			got := w.pages()
-			w.want(key)
-			if diff := cmp.Diff(w.whole(), got); diff != "" {
-				t.Errorf("pages (-from nothing +by two):\n%s", diff)
-			}
-		})
+		}
 	}
 }
 

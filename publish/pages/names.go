@@ -16,81 +16,88 @@ import (
 // older returns how many pages of older versions there are, of so many versions.
 func (m *Maker) older(versions int) int { return max(0, versions/m.limits.list-1) }
 
-// name brings the pages of one package up to date, and its row in the list of names, unless the pages of versions alone are asked for.
-func (w *work) name(ctx context.Context, g group) error {
-	name, versions := g.name, g.versions
+// makeName brings the pages of one package up to date, and its row in the list of names, unless the pages of versions alone are asked for.
+func (w *work) makeName(ctx context.Context, g group) error {
+	fresh, versions := g.fresh, g.versions
 	all := len(versions) == 0
 	if all {
-		there, err := w.Catalog.PageVersions(ctx, w.repository, name)
+		left, err := w.leftovers(ctx, g.name)
 		if err != nil {
 			return err
 		}
-		left, err := w.leftovers(ctx, name)
-		if err != nil {
-			return err
-		}
-		versions = append(versionsOf(there), left...)
+		fresh, versions = fresh && len(left) == 0, left
 	}
-	were, err := w.versionPages(ctx, name, versions, g.fresh)
+	n, err := w.of(ctx, g.name, fresh)
+	if err != nil {
+		return err
+	}
+	if all {
+		there, err := n.versions(ctx)
+		if err != nil {
+			return err
+		}
+		versions = append(versionsOf(there), versions...)
+	}
+	were, err := n.versionPages(ctx, versions, fresh)
 	if err != nil || g.alone {
 		return err
 	}
 	if all {
 		versions = nil
 	}
-	if err := w.listPages(ctx, name, versions, were, g.fresh && len(were) == 0); err != nil {
+	if err := n.listPages(ctx, versions, were, fresh && len(were) == 0); err != nil {
 		return err
 	}
-	return w.nameRow(ctx, name)
+	return n.nameRow(ctx)
 }
 
 // listPages brings the lists of the versions of a package up to date, from that of the first changed version on: a version that came, or
 // went, moves those after it. None means all; were are the keys of the pages of versions that were there before. They are made one after the
 // other, so that a package with very many versions takes no more memory. If fresh, there is most likely none yet.
-func (w *work) listPages(ctx context.Context, name string, changed []string, were map[string]bool, fresh bool) error {
-	there, err := w.Catalog.PageVersions(ctx, w.repository, name)
+func (n *nameWork) listPages(ctx context.Context, changed []string, were map[string]bool, fresh bool) error {
+	there, err := n.versions(ctx)
 	if err != nil {
 		return err
 	}
-	pages := w.older(len(there))
-	from, err := w.firstList(ctx, name, there, changed, were)
+	pages := n.older(len(there))
+	from, err := n.firstList(ctx, there, changed, were)
 	if err != nil {
 		return err
 	}
-	for n := from; n <= pages; n++ { // the last of them shows that there were so many, so it comes last
-		if err := w.olderPage(ctx, name, n); err != nil {
+	for number := from; number <= pages; number++ { // the last of them shows that there were so many, so it comes last
+		if err := n.olderPage(ctx, number); err != nil {
 			return err
 		}
 	}
-	keys := []string{layout.NamePageKey(w.repository, name), layout.NameTwinKey(w.repository, name), layout.NameFeedKey(w.repository, name)}
+	keys := []string{layout.NamePageKey(n.repository, n.name), layout.NameTwinKey(n.repository, n.name), layout.NameFeedKey(n.repository, n.name)}
 	draw := func(objects) ([]model.Page, error) {
-		n, ok, err := w.list(ctx, name, 0)
+		l, ok, err := n.list(ctx, 0)
 		if err != nil || !ok {
 			return nil, err
 		}
-		return append(w.html.Name(n), w.twin.Name(n), w.twin.NameFeed(n)), nil
+		return append(n.html.Name(l), n.twin.Name(l), n.twin.NameFeed(l)), nil
 	}
 	if fresh {
-		looked, err := w.createAll(ctx, keys, draw)
+		looked, err := n.createAll(ctx, keys, draw)
 		if err != nil || !looked { // the list of the newest versions goes before those of older ones: there are none of those either
 			return err
 		}
-	} else if err := w.replace(ctx, keys, draw); err != nil {
+	} else if err := n.replace(ctx, keys, draw); err != nil {
 		return err
 	}
-	return w.removeOlder(ctx, name, pages)
+	return n.removeOlder(ctx, n.name, pages)
 }
 
 // firstList returns the number of the first page of older versions that may have changed. If there are more or fewer such pages now than
 // objects, all may have: each says how many there are. So may they if a version is gone, or is on another page than before, from wherever it
 // was: its first package was removed, and it counts from the next one.
-func (w *work) firstList(ctx context.Context, name string, there []catalogdb.PageVersion, changed []string, were map[string]bool) (int, error) {
-	pages := w.older(len(there))
+func (n *nameWork) firstList(ctx context.Context, there []catalogdb.PageVersion, changed []string, were map[string]bool) (int, error) {
+	pages := n.older(len(there))
 	if len(changed) == 0 || pages == 0 {
 		return 1, nil
 	}
-	for n, want := range map[int]bool{pages: true, pages + 1: false} {
-		some, all, err := w.hasOlder(ctx, name, n)
+	for number, want := range map[int]bool{pages: true, pages + 1: false} {
+		some, all, err := n.hasOlder(ctx, n.name, number)
 		if err != nil || some != want || all != want {
 			return 1, err
 		}
@@ -103,21 +110,21 @@ func (w *work) firstList(ctx context.Context, name string, there []catalogdb.Pag
 			return 1, nil
 		}
 		first = min(first, i)
-		if !were[layout.VersionPageKey(w.repository, name, v)] {
+		if !were[layout.VersionPageKey(n.repository, n.name, v)] {
 			continue
 		}
-		n := min(i/w.limits.list+1, pages+1)
-		if listed[n] == nil {
+		number := min(i/n.limits.list+1, pages+1)
+		if listed[number] == nil {
 			var err error
-			if listed[n], err = w.listedOn(ctx, name, n, pages); err != nil {
+			if listed[number], err = n.listedOn(ctx, n.name, number, pages); err != nil {
 				return 1, err
 			}
 		}
-		if !listed[n][v] {
+		if !listed[number][v] {
 			return 1, nil
 		}
 	}
-	return min(first/w.limits.list+1, pages+1), nil
+	return min(first/n.limits.list+1, pages+1), nil
 }
 
 // listedOn returns the versions that an object lists: that of a page of older versions or, beyond those, of the newest ones.
@@ -142,14 +149,14 @@ func (w *work) listedOn(ctx context.Context, name string, number, pages int) (ve
 }
 
 // olderPage brings one page of older versions up to date.
-func (w *work) olderPage(ctx context.Context, name string, number int) error {
-	keys := []string{layout.OlderPageKey(w.repository, name, number), layout.OlderTwinKey(w.repository, name, number)}
-	return w.replace(ctx, keys, func(objects) ([]model.Page, error) {
-		n, ok, err := w.list(ctx, name, number)
+func (n *nameWork) olderPage(ctx context.Context, number int) error {
+	keys := []string{layout.OlderPageKey(n.repository, n.name, number), layout.OlderTwinKey(n.repository, n.name, number)}
+	return n.replace(ctx, keys, func(objects) ([]model.Page, error) {
+		l, ok, err := n.list(ctx, number)
 		if err != nil || !ok {
 			return nil, err
 		}
-		return append(w.html.Name(n), w.twin.Name(n)), nil
+		return append(n.html.Name(l), n.twin.Name(l)), nil
 	})
 }
 
@@ -202,100 +209,106 @@ func (w *work) removeNumbered(ctx context.Context, pages int, keys func(number i
 }
 
 // list returns a list of versions: of a page of older ones, or the newest for 0. There is none if the page has no versions any more.
-func (w *work) list(ctx context.Context, name string, number int) (n model.Name, ok bool, err error) {
-	there, err := w.Catalog.PageVersions(ctx, w.repository, name)
+func (n *nameWork) list(ctx context.Context, number int) (l model.Name, ok bool, err error) {
+	there, err := n.versions(ctx)
 	if err != nil {
-		return n, false, err
+		return l, false, err
 	}
-	pages := w.older(len(there))
-	some := there[pages*w.limits.list:]
+	pages := n.older(len(there))
+	some := there[pages*n.limits.list:]
 	if number > pages || len(some) == 0 {
-		return n, false, nil
+		return l, false, nil
 	}
-	n = model.Name{Repository: w.about, Package: name, Page: pages + 1, Pages: pages + 1}
+	l = model.Name{Repository: n.about, Package: n.name, Page: pages + 1, Pages: pages + 1}
 	if number > 0 {
-		n.Page, some = number, there[(number-1)*w.limits.list:number*w.limits.list]
+		l.Page, some = number, there[(number-1)*n.limits.list:number*n.limits.list]
 	}
-	newest := some[len(some)-1].Version
-	rows, err := w.Catalog.PagePackages(ctx, w.repository, name, versionsOf(some), false)
+	rows, err := n.packages(ctx, some, false)
 	if err != nil {
-		return n, false, err
+		return l, false, err
 	}
 	byVersion := map[string][]model.Package{}
 	for _, row := range rows {
-		p := w.packageOf(row, false)
+		p := n.packageOf(row, nil)
 		byVersion[row.Version] = append(byVersion[row.Version], p)
 		for _, in := range p.In {
-			if in.Since != nil && in.Since.After(n.AsOf) {
-				n.AsOf = *in.Since
+			if in.Since != nil && in.Since.After(l.AsOf) {
+				l.AsOf = *in.Since
 			}
 		}
 	}
 	for _, v := range slices.Backward(some) {
 		if len(byVersion[v.Version]) > 0 {
-			n.Versions = append(n.Versions, model.Version{Version: v.Version, First: v.First, Packages: byVersion[v.Version]})
+			l.Versions = append(l.Versions, model.Version{Version: v.Version, First: v.First, Packages: byVersion[v.Version]})
 		}
 	}
-	n.Summary, n.Homepage, err = w.says(ctx, name, newest)
-	return n, err == nil && len(n.Versions) > 0, err
+	says, err := n.says(ctx, ofVersion(rows, some[len(some)-1].Version))
+	l.Summary, l.Homepage = says.summary, says.homepage
+	return l, err == nil && len(l.Versions) > 0, err
 }
 
-// says returns what a version of a package says of itself in one line.
-func (w *work) says(ctx context.Context, name, version string) (summary, homepage string, err error) {
-	rows, err := w.Catalog.PagePackages(ctx, w.repository, name, []string{version}, true)
-	for _, row := range rows {
-		if f := w.factsOf(row); f != nil && f.Summary != "" {
-			return f.Summary, f.Homepage, nil
+// ofVersion returns the packages of one version.
+func ofVersion(packages []catalogdb.PagePackage, version string) (some []catalogdb.PagePackage) {
+	for _, row := range packages {
+		if row.Version == version {
+			some = append(some, row)
 		}
 	}
-	return "", "", err
+	return some
 }
 
-// nameRow brings the row of a package in the list of names up to date.
-func (w *work) nameRow(ctx context.Context, name string) error {
-	there, err := w.Catalog.PageVersions(ctx, w.repository, name)
+// nameRow brings the row of the package in the list of names up to date. Nothing but the time of this question says whether the row is newer
+// than that of another process: what is kept is not used.
+func (n *nameWork) nameRow(ctx context.Context) error {
+	n.kept = nil
+	there, err := n.versions(ctx)
 	if err != nil {
 		return err
 	}
 	if len(there) == 0 {
-		_, err := w.Catalog.DeletePageName(ctx, w.repository, name)
+		_, err := n.Catalog.DeletePageName(ctx, n.repository, n.name)
 		return err
 	}
-	n := catalogdb.PageName{Name: name, Version: there[len(there)-1].Version, Level: w.level(name)}
+	row := catalogdb.PageName{Name: n.name, Version: there[len(there)-1].Version, Level: n.level(n.name)}
 	var highest []byte
+	var shown []catalogdb.PagePackage // the packages of the version that the row says
 	formats := map[catalog.Format]bool{}
-	for some := range slices.Chunk(there, w.limits.list) { // memory is that of a page
-		rows, err := w.Catalog.PagePackages(ctx, w.repository, name, versionsOf(some), false)
+	for some := range slices.Chunk(there, n.limits.list) { // memory is that of a page
+		packages, err := n.packages(ctx, some, false)
 		if err != nil {
 			return err
 		}
-		for _, row := range rows {
-			for _, in := range row.In {
-				if row.State != catalog.Yanked && in.Since != nil && in.Since.After(n.At) {
-					n.At = *in.Since
+		for _, p := range packages {
+			for _, in := range p.In {
+				if p.State != catalog.Yanked && in.Since != nil && in.Since.After(row.At) {
+					row.At = *in.Since
 				}
 			}
-			formats[row.Format] = true
-			if row.State == catalog.Yanked {
+			formats[p.Format] = true
+			if p.State == catalog.Yanked {
 				continue
 			}
-			n.Packages++
-			if bytes.Compare(row.SortKey, highest) >= 0 {
-				highest, n.Version = row.SortKey, row.Version
+			row.Packages++
+			if bytes.Compare(p.SortKey, highest) >= 0 {
+				highest, row.Version = p.SortKey, p.Version
 			}
+		}
+		if of := ofVersion(packages, row.Version); len(of) > 0 {
+			shown = of
 		}
 	}
 	for _, f := range []catalog.Format{catalog.DEB, catalog.RPM} {
 		if formats[f] {
-			n.Formats = append(n.Formats, f)
+			row.Formats = append(row.Formats, f)
 		}
 	}
-	if n.Summary, _, err = w.says(ctx, name, n.Version); err != nil {
+	says, err := n.says(ctx, shown)
+	if err != nil {
 		return err
 	}
-	if n.At.IsZero() {
-		n.At = there[len(there)-1].First
+	if row.Summary = says.summary; row.At.IsZero() {
+		row.At = there[len(there)-1].First
 	}
-	_, err = w.Catalog.PutPageName(ctx, w.repository, n)
+	_, err = n.Catalog.PutPageName(ctx, n.repository, row)
 	return err
 }

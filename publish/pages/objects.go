@@ -48,7 +48,7 @@ func (w *work) replace(ctx context.Context, keys []string, draw func(old objects
 			return err
 		}
 		err = w.swapAll(ctx, old, drawn)
-		if !errors.Is(err, layout.ErrConflict) || n == maxTries {
+		if !isConflict(err) || n == maxTries {
 			return err
 		}
 		select {
@@ -59,24 +59,8 @@ func (w *work) replace(ctx context.Context, keys []string, draw func(old objects
 	}
 }
 
-// createAll brings the objects of keys up to date, of which most likely there is none: it draws the pages, and creates them. If there is one, or a key
-// has no page, it does what replace does, and reports that it has looked.
-func (w *work) createAll(ctx context.Context, keys []string, draw func(old objects) ([]model.Page, error)) (looked bool, err error) {
-	none := make(objects, len(keys))
-	for _, key := range keys {
-		none[key] = object{}
-	}
-	drawn, err := draw(none)
-	if err != nil {
-		return false, err
-	}
-	if len(drawn) == len(keys) {
-		if err = w.swapAll(ctx, none, drawn); !errors.Is(err, layout.ErrConflict) {
-			return false, err
-		}
-	}
-	return true, w.replace(ctx, keys, draw)
-}
+// isConflict reports whether another process was faster.
+func isConflict(err error) bool { return errors.Is(err, layout.ErrConflict) }
 
 func (w *work) readAll(ctx context.Context, keys []string) (objects, error) {
 	all := make(objects, len(keys))

@@ -2,10 +2,16 @@ package pages_test
 
 import (
 	"bytes"
+	"context"
+	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"repomill/publish/keys"
+	"repomill/publish/pages"
+	"repomill/schemas/catalog"
 	"repomill/schemas/catalogdb"
 	"repomill/schemas/layout"
 )
@@ -99,4 +105,52 @@ func TestPagesOfANewName(t *testing.T) {
 	w.want(layout.NameFeedKey(tools, "other"), "!another catalog")
 	w.want(layout.VersionPageKey(tools, "other", "1.0"), "is another one", "!another catalog")
 	w.wantNone(layout.OlderPageKey(tools, "other", 1))
+}
+
+// A countedCatalog counts what is asked of names.
+type countedCatalog struct {
+	*catalogdb.DB
+	versions, packages, lists atomic.Int64
+}
+
+func (c *countedCatalog) PageVersions(ctx context.Context, r catalog.Repository, name string) ([]catalogdb.PageVersion, error) {
+	c.versions.Add(1)
+	return c.DB.PageVersions(ctx, r, name)
+}
+
+func (c *countedCatalog) PagePackages(ctx context.Context, r catalog.Repository, name string, versions []string, fragments bool) ([]catalogdb.PagePackage, error) {
+	c.packages.Add(1)
+	return c.DB.PagePackages(ctx, r, name, versions, fragments)
+}
+
+func (c *countedCatalog) PageFilelists(ctx context.Context, p catalogdb.PagePackage) ([]byte, error) {
+	c.lists.Add(1)
+	return c.DB.PageFilelists(ctx, p)
+}
+
+// The rows of a name that is new are read twice: for its pages, and for its row in the list of names. Of one that pages have, a new version costs a few
+// questions more, and each file is asked for its list once.
+func TestQuestionsOfAName(t *testing.T) {
+	w := newWorld(t)
+	counted := &countedCatalog{DB: w.db}
+	m := pages.New(pages.Config{Bucket: w.bucket, Catalog: counted, Keys: func(context.Context) (keys.Set, error) { return w.set, nil },
+		PublicURL: publicURL, Now: w.at, Log: slog.New(slog.DiscardHandler)})
+	for _, tt := range []struct {
+		version                   string
+		versions, packages, lists int64
+	}{
+		{"1.0", 2, 2, 1},
+		{"2.0", 4, 3, 1},
+	} {
+		w.push(pkg{el9, "tool", tt.version, "a tool"})
+		w.publish()
+		counted.versions.Store(0)
+		counted.packages.Store(0)
+		counted.lists.Store(0)
+		w.make(m)
+		w.want(layout.NamePageKey(tools, "tool"), tt.version)
+		if got := [3]int64{counted.versions.Load(), counted.packages.Load(), counted.lists.Load()}; got != [3]int64{tt.versions, tt.packages, tt.lists} {
+			t.Errorf("version %s: versions, packages and lists of files were asked for %d times, want %d, %d and %d", tt.version, got, tt.versions, tt.packages, tt.lists)
+		}
+	}
 }

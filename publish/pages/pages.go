@@ -3,7 +3,7 @@
 //
 //	Make       a share of the work of a repository: versions, names, lists, front page, in this order (make.go)
 //	versions   versions.go, files.go: the pages of versions, and of the files of packages
-//	names      names.go: the pages of all versions of a package, and its row in the list of names
+//	names      names.go: the pages of all versions of a package, and its row in the list of names, from its rows (rows.go)
 //	lists      parts.go, top.go: the list of names, whose parts have content-defined borders
 //	snapshots  snapshots.go: the pages of snapshots, and their list
 //	front      front.go, status.go, root.go: what says something of the whole repository, or of all
@@ -14,7 +14,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -59,8 +58,8 @@ type Catalog interface {
 	// WantContentsAgain asks for contents that were read, and whose lists of files are lost.
 	WantContentsAgain(ctx context.Context, r catalog.Repository, packages []catalog.Package) error
 
-	// PageFilelists returns the RPM packages of a version, one after the other, with the lists of their files.
-	PageFilelists(ctx context.Context, r catalog.Repository, name, version string) iter.Seq2[catalog.Package, error]
+	// PageFilelists returns the list of files of an RPM package.
+	PageFilelists(ctx context.Context, p catalogdb.PagePackage) ([]byte, error)
 
 	// PutPageName and DeletePageName keep the list of names.
 	PutPageName(ctx context.Context, r catalog.Repository, n catalogdb.PageName) (changed bool, err error)

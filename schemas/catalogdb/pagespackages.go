@@ -3,8 +3,9 @@ package catalogdb
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -136,13 +137,12 @@ func pagePackages(ctx context.Context, q querier, rows []pageRow, fragments bool
 	}
 	where, args := in("k.id", ids)
 	return collect(ctx, q, func(scan func(...any) error) (p PagePackage, err error) {
-		var id int64
 		var texts [3][]byte
 		var after []any
 		if fragments {
 			after = []any{&texts[0], &texts[1], &texts[2]}
 		}
-		if err := scanPackageAnd(&p.Package, after, scan, &id, &p.Phase); err != nil {
+		if err := scanPackageAnd(&p.Package, after, scan, &p.Row, &p.Phase); err != nil {
 			return p, err
 		}
 		for i, to := range []*[]byte{&p.Stanza, &p.Primary, &p.Other} {
@@ -152,45 +152,30 @@ func pagePackages(ctx context.Context, q querier, rows []pageRow, fragments bool
 			}
 			*to = f.Text
 		}
-		if p.In = of[id].in; !of[id].withdrawn {
+		if p.In = of[p.Row].in; !of[p.Row].withdrawn {
 			p.State, p.Yank = catalog.Active, nil
 		}
 		return p, nil
 	}, columns+` FROM `+packageTables+` WHERE `+where, args...)
 }
 
-// PageFilelists yields the RPM packages of a version that pages have, with their lists of files and no other fragment, one at a time,
-// in order. A package is valid until the next one is asked for.
-func (d *DB) PageFilelists(ctx context.Context, r catalog.Repository, name, version string) iter.Seq2[catalog.Package, error] {
-	return func(yield func(catalog.Package, error) bool) {
-		packages, err := d.PagePackages(ctx, r, name, []string{version}, false)
+// PageFilelists returns the list of files of an RPM package that [DB.PagePackages] has returned. The error wraps [ErrNotFound] if its row
+// has another file by now.
+func (d *DB) PageFilelists(ctx context.Context, p PagePackage) ([]byte, error) {
+	var f Fragment
+	err := d.ask(ctx, func(q querier) error {
+		var column []byte
+		err := q.QueryRowContext(ctx, `SELECT filelists_xml FROM packages WHERE id = ? AND sha256 = ?`, p.Row, p.File.SHA256).Scan(&column)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNotFound
+		}
 		if err != nil {
-			yield(catalog.Package{}, err)
-			return
+			return err
 		}
-		var f Fragment
-		for _, p := range packages {
-			if p.Format != catalog.RPM {
-				continue
-			}
-			err := d.ask(ctx, func(q querier) error {
-				var column []byte
-				_, id, err := find(ctx, q, p.Package)
-				if err == nil {
-					err = q.QueryRowContext(ctx, `SELECT filelists_xml FROM packages WHERE id = ?`, id).Scan(&column)
-				}
-				if err == nil {
-					err = f.unpack(column)
-				}
-				return err
-			})
-			if err != nil {
-				err = fmt.Errorf("read the files of %s %s %s in %s: %w", name, version, p.Arch, r, err)
-			}
-			p.Filelists = f.Text
-			if !yield(p.Package, err) || err != nil {
-				return
-			}
-		}
+		return f.unpack(column)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the files of %s %s %s in %s: %w", p.Name, p.Version, p.Arch, p.Repository, err)
 	}
+	return f.Text, nil
 }

@@ -1,6 +1,7 @@
 package catalogdb_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -153,13 +154,19 @@ func pageFragments(t *testing.T, db *catalogdb.DB) {
 		}
 	}
 	var files []string
-	for k, err := range db.PageFilelists(t.Context(), tools, "hello", "1-1") {
+	for _, k := range got[:2] {
+		list, err := db.PageFilelists(t.Context(), k)
 		if err != nil {
 			t.Fatal(err)
 		}
-		files = append(files, k.Arch+" "+string(k.Filelists)+strings.Repeat("!", len(k.Primary)))
+		files = append(files, k.Arch+" "+string(list))
 	}
 	if diff := cmp.Diff([]string{"noarch <files/>", "x86_64 <other files/>"}, files); diff != "" {
 		t.Errorf("lists of files (-want +got):\n%s", diff)
+	}
+	replaced := got[0]
+	replaced.File.SHA256 = strings.Repeat("0", 64)
+	if list, err := db.PageFilelists(t.Context(), replaced); !errors.Is(err, catalogdb.ErrNotFound) {
+		t.Errorf("of a row that has another file by now: %q, %v", list, err)
 	}
 }

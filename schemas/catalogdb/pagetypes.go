@@ -36,7 +36,8 @@ type PageState struct {
 
 // A PagePackage is a package as pages say it: active and visible in a release, or withdrawn with its file still there.
 type PagePackage struct {
-	catalog.Package // fragments as asked for
+	catalog.Package       // fragments as asked for
+	Row             int64 // its number in the catalog
 	In              []PagePlacement
 	Contents        *Contents // of a DEB, if they were read
 	Phase           *int      // the percentage of hosts that upgrade to it; nil for all
