@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -243,14 +244,9 @@ func (m *manager) retain() error {
 	if err := m.site.age(true); err != nil {
 		return err
 	}
-	to, left, n := m.states(lifeReleases...), map[string]int{}, 0
-	for i := len(m.files) - 1; i >= 0; i-- { // versions rise
-		f := m.files[i]
-		if !f.in(to) {
-			continue
-		}
-		if left[f.name]++; left[f.name] > newest {
-			f.remove(to)
+	to, n := m.states(lifeReleases...), 0
+	for release, packages := range to {
+		if m.expire(release, packages) {
 			n = 1
 		}
 	}
@@ -263,6 +259,33 @@ func (m *manager) retain() error {
 	}
 	m.accepted(mark, map[catalog.Action]int{catalog.ActionRetain: n})
 	return nil
+}
+
+// expire removes all but the newest versions of each name from the packages of a release. A version that not all hosts upgrade to pushes no other
+// one out.
+func (m *manager) expire(release string, packages set) (expired bool) {
+	left := map[string]int{}
+	for _, f := range slices.Backward(m.files) { // versions rise
+		id := ""
+		for one := range f.sums {
+			if _, ok := packages[one]; ok {
+				id = one
+			}
+		}
+		if id == "" {
+			continue
+		}
+		percent, asked := m.percent[f.name+" "+f.version]
+		phased := asked && percent < catalog.Everyone && release == lifeReleases[0].String() // the one with phases
+		switch {
+		case left[f.name] == newest:
+			delete(packages, id)
+			expired = true
+		case !phased:
+			left[f.name]++
+		}
+	}
+	return expired
 }
 
 // database returns how the catalog is opened without the program.
