@@ -58,6 +58,7 @@ func TestSameNumberSamePackage(t *testing.T) {
 		build func(c corpus.Corpus, i int) (string, []byte)
 	}{
 		{"deb", corpus.Corpus.Deb},
+		{"xz deb", corpus.Corpus.XZDeb},
 		{"rpm", func(c corpus.Corpus, i int) (string, []byte) { return c.RPM(t, i) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,7 +19,14 @@ const debPayload = 2048
 
 // Deb returns the file name and the bytes of package i as a .deb of about 4 KB, whose members are
 // compressed with gzip. It is quicker than debtest.Build, which makes any kind of package.
-func (c Corpus) Deb(i int) (name string, body []byte) {
+func (c Corpus) Deb(i int) (name string, body []byte) { return c.deb(i, "gz", gzipped) }
+
+// XZDeb returns the package of [Corpus.Deb] with members that are compressed with xz, which dpkg-deb does by default.
+func (c Corpus) XZDeb(i int) (name string, body []byte) {
+	return c.deb(i, "xz", func(b []byte) []byte { return debtest.Compress("xz", b) })
+}
+
+func (c Corpus) deb(i int, ext string, compress func([]byte) []byte) (name string, body []byte) {
 	d := c.control(i)
 	payload := make([]byte, debPayload)
 	rand.NewChaCha8([32]byte{byte(c.Seed), byte(i), byte(i >> 8), byte(i >> 16)}).Read(payload) //nolint:errcheck // never fails
@@ -31,8 +38,8 @@ func (c Corpus) Deb(i int) (name string, body []byte) {
 	)
 	return fmt.Sprintf("%s_%s_%s.deb", d.name, d.version, d.arch), debtest.Ar(
 		debtest.Member{Name: "debian-binary", Body: []byte("2.0\n")},
-		debtest.Member{Name: "control.tar.gz", Body: gzipped(d.controlTar())},
-		debtest.Member{Name: "data.tar.gz", Body: gzipped(data)},
+		debtest.Member{Name: "control.tar." + ext, Body: compress(d.controlTar())},
+		debtest.Member{Name: "data.tar." + ext, Body: compress(data)},
 	)
 }
 
@@ -40,6 +47,12 @@ func (c Corpus) Deb(i int) (name string, body []byte) {
 func (c Corpus) Debs(t testing.TB, dir string, from, to int) []string {
 	t.Helper()
 	return writeAll(t, dir, from, to, c.Deb)
+}
+
+// XZDebs is [Corpus.Debs] of [Corpus.XZDeb].
+func (c Corpus) XZDebs(t testing.TB, dir string, from, to int) []string {
+	t.Helper()
+	return writeAll(t, dir, from, to, c.XZDeb)
 }
 
 // A debControl is what package i says of itself.

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-
-	"repomill/schemas/catalog"
 )
 
 // BenchmarkPushBesideJunk measures how long pushes into one repository take until clients see them, while very many files that are no packages wait in
@@ -22,8 +20,8 @@ func BenchmarkPushBesideJunk(b *testing.B) {
 				s := newSite(b, fmt.Sprintf("junk-%d", count))
 				outside := junkFiles(b, filepath.Join(s.data, "junk"), count)
 				s.start(b)
-				s.push(b, junk, more(b, catalog.DEB, sizes.latency)) // its repository is there
-				s.push(b, jammy, more(b, catalog.DEB, sizes.latency+1))
+				s.push(b, junk, more(b, debs, sizes.latency)) // its repository is there
+				s.push(b, jammy, more(b, debs, sizes.latency+1))
 				if err := os.Rename(outside, filepath.Join(s.staging(junk), "contrib")); err != nil {
 					b.Fatal(err)
 				}

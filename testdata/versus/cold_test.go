@@ -14,24 +14,25 @@ import (
 // repository for each architecture, with the noarch packages in both. The latter has the bars.
 func BenchmarkCold(b *testing.B) {
 	for _, bb := range []struct {
-		format catalog.Format
+		packed kind
 		r      catalog.Release
 		peers  []peer
 	}{
-		{catalog.DEB, jammy, debPeers},
-		{catalog.RPM, el9, append(rpmPeers, createrepoEach)},
+		{debs, jammy, debPeers},
+		{xzDebs, jammy, debPeers},
+		{rpms, el9, append(rpmPeers, createrepoEach)},
 	} {
-		b.Run(fmt.Sprintf("%ss=%d", bb.format, sizes.packages), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s=%d", bb.packed, sizes.packages), func(b *testing.B) {
 			for b.Loop() {
 				var es []expense
 				for run := range *runs {
-					es = append(es, cold(b, fmt.Sprintf("cold-%s-%d", bb.format, run), bb.format, bb.r))
+					es = append(es, cold(b, fmt.Sprintf("cold-%s-%d", bb.packed, run), bb.packed, bb.r))
 				}
 				e := median(es)
 				record(b, figure{who: ours, e: e, note: fmt.Sprintf("%.1f of %d CPUs busy", e.cpu.Seconds()/e.wall.Seconds(), runtime.NumCPU())})
 				for _, p := range bb.peers {
 					if installed(p.needs...) {
-						record(b, p.coldFigure(b, bb.format))
+						record(b, p.coldFigure(b, bb.packed))
 					}
 				}
 			}
@@ -40,9 +41,9 @@ func BenchmarkCold(b *testing.B) {
 }
 
 // coldFigure measures a peer. One that stores no packages is charged for a copy of them.
-func (p peer) coldFigure(b *testing.B, format catalog.Format) figure {
+func (p peer) coldFigure(b *testing.B, packed kind) figure {
 	b.Helper()
-	r := p.publish(b, format, *runs)
+	r := p.publish(b, packed, *runs)
 	bars := coldBars[p.name]
 	f := figure{who: p.name, e: r.expense, bar: bars.cpu, wallBar: bars.wall}
 	if p.stores != nil {
@@ -59,11 +60,11 @@ var coldBars = map[string]struct{ cpu, wall float64 }{
 }
 
 // cold measures one run of repomill up over the corpus.
-func cold(b *testing.B, name string, format catalog.Format, r catalog.Release) expense {
+func cold(b *testing.B, name string, packed kind, r catalog.Release) expense {
 	b.Helper()
 	s := newSite(b, name)
 	defer remove(b, s.data)
-	all := files(b, format, sizes.packages)
+	all := files(b, packed, sizes.packages)
 	link(b, s.staging(r), all...)
 	start := time.Now()
 	s.start(b)

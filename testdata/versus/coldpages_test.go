@@ -4,15 +4,13 @@ import (
 	"fmt"
 	"testing"
 	"time"
-
-	"repomill/schemas/catalog"
 )
 
 // BenchmarkColdPages is BenchmarkCold of .rpms, whose pages need no contents, until their pages are made, too: those follow the last publish.
 func BenchmarkColdPages(b *testing.B) {
 	for b.Loop() {
 		s := newSite(b, "cold-pages")
-		all := files(b, catalog.RPM, sizes.packages)
+		all := files(b, rpms, sizes.packages)
 		link(b, s.staging(el9), all...)
 		start := time.Now()
 		s.start(b)

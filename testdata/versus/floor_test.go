@@ -27,14 +27,14 @@ const floorBatch = 32
 // what is packed in them, and the final rows of its catalog. Between them and the time of a cold run is what repomill does besides.
 func BenchmarkFloor(b *testing.B) {
 	for _, bb := range []struct {
-		format catalog.Format
+		packed kind
 		r      catalog.Release
 		read   func(r io.Reader) error
-	}{{catalog.DEB, jammy, readControl}, {catalog.RPM, el9, readHeader}} {
-		b.Run(fmt.Sprintf("%ss=%d", bb.format, sizes.packages), func(b *testing.B) {
+	}{{debs, jammy, readControl}, {rpms, el9, readHeader}} {
+		b.Run(fmt.Sprintf("%s=%d", bb.packed, sizes.packages), func(b *testing.B) {
 			for b.Loop() {
-				s := newSite(b, "floor-"+string(bb.format))
-				all := files(b, bb.format, sizes.packages)
+				s := newSite(b, "floor-"+string(bb.packed))
+				all := files(b, bb.packed, sizes.packages)
 				link(b, s.staging(bb.r), all...)
 				start := time.Now()
 				s.start(b)

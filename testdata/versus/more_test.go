@@ -18,19 +18,19 @@ const between = 1100 * time.Millisecond
 // BenchmarkOneMore publishes one more package, beside each peer's incremental mode.
 func BenchmarkOneMore(b *testing.B) {
 	for _, bb := range []struct {
-		format catalog.Format
+		packed kind
 		r      catalog.Release
 		peers  []peer
 	}{
-		{catalog.DEB, jammy, debPeers},
-		{catalog.RPM, el9, rpmPeers},
+		{debs, jammy, debPeers},
+		{rpms, el9, rpmPeers},
 	} {
-		b.Run(fmt.Sprintf("%ss=%d", bb.format, sizes.packages), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s=%d", bb.packed, sizes.packages), func(b *testing.B) {
 			for b.Loop() {
 				small(b, bb.r, sizes.packages).measure(b)
 				for _, p := range bb.peers {
 					if installed(p.needs...) {
-						record(b, figure{who: p.name, e: p.oneMore(b, bb.format), bar: oneMoreBars[p.name]})
+						record(b, figure{who: p.name, e: p.oneMore(b, bb.packed), bar: oneMoreBars[p.name]})
 					}
 				}
 			}
@@ -105,11 +105,11 @@ type pushing struct {
 // small returns pushes of small packages into a release of rows.
 func small(b *testing.B, r catalog.Release, count int) pushing {
 	b.Helper()
-	format := catalog.DEB
+	packed := debs
 	if r.Arch != "" {
-		format = catalog.RPM
+		packed = rpms
 	}
-	return pushing{r: r, s: seeded(b, r, count, rowsOf(b, r, count)), count: sizes.pushes, file: func(i int) string { return more(b, format, i) }}
+	return pushing{r: r, s: seeded(b, r, count, rowsOf(b, r, count)), count: sizes.pushes, file: func(i int) string { return more(b, packed, i) }}
 }
 
 // measure records what a push takes, and what the index bytes that it changed cost at least.

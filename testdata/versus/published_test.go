@@ -6,36 +6,45 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"repomill/schemas/catalog"
 )
 
-// files returns the first packages of the corpus in one format, written once for all benchmarks.
-func files(b *testing.B, format catalog.Format, count int) []string {
+// A kind is how packages are packed.
+type kind string
+
+const (
+	debs   kind = "debs"    // members are compressed with gzip, as nfpm and fpm write them
+	xzDebs kind = "xz-debs" // with xz, which dpkg-deb does by default
+	rpms   kind = "rpms"
+)
+
+// write writes packages of the corpus into a folder, and returns their files.
+func (k kind) write(b *testing.B, dir string, from, to int) []string {
 	b.Helper()
-	if len(written[format]) < count {
-		from := len(written[format])
-		dir := filepath.Join(work, string(format)+"s")
-		b.Logf("writing packages %d to %d of format %s", from, count-1, format)
-		if format == catalog.DEB {
-			written[format] = append(written[format], packages.Debs(b, dir, from, count)...)
-		} else {
-			written[format] = append(written[format], packages.RPMs(b, dir, from, count)...)
-		}
+	switch k {
+	case debs:
+		return packages.Debs(b, dir, from, to)
+	case xzDebs:
+		return packages.XZDebs(b, dir, from, to)
 	}
-	return written[format][:count]
+	return packages.RPMs(b, dir, from, to)
 }
 
-var written = map[catalog.Format][]string{}
+// files returns the first packages of the corpus of one kind, written once for all benchmarks.
+func files(b *testing.B, k kind, count int) []string {
+	b.Helper()
+	if from := len(written[k]); from < count {
+		b.Logf("writing %s %d to %d", k, from, count-1)
+		written[k] = append(written[k], k.write(b, filepath.Join(work, string(k)), from, count)...)
+	}
+	return written[k][:count]
+}
+
+var written = map[kind][]string{}
 
 // more returns the file of package i, alone in a folder.
-func more(b *testing.B, format catalog.Format, i int) string {
+func more(b *testing.B, k kind, i int) string {
 	b.Helper()
-	dir := filepath.Join(work, string(format)+"s-more")
-	if format == catalog.DEB {
-		return packages.Debs(b, dir, i, i+1)[0]
-	}
-	return packages.RPMs(b, dir, i, i+1)[0]
+	return k.write(b, filepath.Join(work, string(k)+"-more"), i, i+1)[0]
 }
 
 // A published peer has a repository.
@@ -49,27 +58,28 @@ type published struct {
 var repositories = map[string]*published{}
 
 // publish makes a peer's repository of the corpus, once for all benchmarks, as often as it is measured.
-func (p peer) publish(b *testing.B, format catalog.Format, times int) *published {
+func (p peer) publish(b *testing.B, packed kind, times int) *published {
 	b.Helper()
-	if r := repositories[p.name]; r != nil {
+	name := p.name + " " + string(packed)
+	if r := repositories[name]; r != nil {
 		return r
 	}
 	key(b)
 	r := &published{next: sizes.packages}
-	all := files(b, format, sizes.packages)
+	all := files(b, packed, sizes.packages)
 	var es, copies []expense
 	for range times {
 		if r.dir != "" {
 			remove(b, r.dir)
 		}
-		r.dir = filepath.Join(work, p.name)
+		r.dir = filepath.Join(work, name)
 		p.begin(b, r.dir, all)
 		copies = append(copies, p.copyPackages(b, r.dir))
 		es = append(es, measure(b, p.cold(r.dir, all)...))
 		p.check(b, r.dir, all)
 	}
 	r.expense, r.copied = median(es), median(copies)
-	repositories[p.name] = r
+	repositories[name] = r
 	return r
 }
 
@@ -124,12 +134,12 @@ func (p peer) begin(b *testing.B, dir string, files []string) {
 }
 
 // oneMore measures one more package.
-func (p peer) oneMore(b *testing.B, format catalog.Format) expense {
+func (p peer) oneMore(b *testing.B, packed kind) expense {
 	b.Helper()
-	r := p.publish(b, format, 1)
+	r := p.publish(b, packed, 1)
 	var es []expense
 	for range *runs {
-		file := more(b, format, r.next)
+		file := more(b, packed, r.next)
 		r.next++
 		if p.own != nil {
 			p.own(b, r.dir, file)

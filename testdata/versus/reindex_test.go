@@ -14,14 +14,14 @@ import (
 // BenchmarkReindex renders all indexes in whole from rows, beside what peers do from their databases.
 func BenchmarkReindex(b *testing.B) {
 	for _, bb := range []struct {
-		format catalog.Format
+		packed kind
 		r      catalog.Release
 		peers  []peer
 	}{
-		{catalog.DEB, jammy, debPeers},
-		{catalog.RPM, el9, rpmPeers},
+		{debs, jammy, debPeers},
+		{rpms, el9, rpmPeers},
 	} {
-		b.Run(fmt.Sprintf("%ss=%d", bb.format, sizes.packages), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s=%d", bb.packed, sizes.packages), func(b *testing.B) {
 			for b.Loop() {
 				if knows(b, "reindex") {
 					reindexed(b, bb.r, sizes.packages, *runs)
@@ -32,7 +32,7 @@ func BenchmarkReindex(b *testing.B) {
 					if !installed(p.needs...) {
 						continue
 					}
-					dir := p.publish(b, bb.format, 1).dir
+					dir := p.publish(b, bb.packed, 1).dir
 					var es []expense
 					for range *runs {
 						es = append(es, measure(b, p.again(dir)...))

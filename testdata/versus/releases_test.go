@@ -42,7 +42,7 @@ func BenchmarkReleases(b *testing.B) {
 // publishEach stages package i for each release, starts the process, and waits until clients see another pointer of each.
 func (s *site) publishEach(b *testing.B, all []catalog.Release, i int) expense {
 	b.Helper()
-	file := more(b, catalog.DEB, i)
+	file := more(b, debs, i)
 	defer os.Remove(file)
 	left := map[string]os.FileInfo{} // pointers as they were
 	for _, r := range all {

@@ -66,14 +66,14 @@ func (s *site) stageNext(b *testing.B, r catalog.Release) {
 	for packages.RPMArch(s.next) != "x86_64" {
 		s.next++
 	}
-	format := catalog.DEB
+	packed := debs
 	if r.Arch != "" {
-		format = catalog.RPM
+		packed = rpms
 	}
 	if err := os.MkdirAll(s.staging(r), 0o755); err != nil {
 		b.Fatal(err)
 	}
-	s.stage(b, r, more(b, format, s.next))
+	s.stage(b, r, more(b, packed, s.next))
 	s.next++
 }
 
