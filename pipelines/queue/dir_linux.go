@@ -31,6 +31,8 @@ type watch struct {
 	unwatched unwatched
 	looked    time.Time // at due
 	buf       []byte    // of events
+	count     int       // of what was listed
+	nested    bool      // a listing waits until folders are listed that are new since it began
 }
 
 // Receive implements [Source]. It first delivers the files that are already in the folder.
@@ -63,20 +65,42 @@ func (d *Dir) Receive(ctx context.Context, f func(Event)) error {
 	return nil
 }
 
-// lookAfter is how many files are listed between two looks at the events, which deliver files in other folders: a folder may have a million.
-const lookAfter = 256
+// A folder may have a million files. lookAfter is how many files and folders are listed between two looks at the events, which deliver files in other
+// folders; mostEvents is how many bytes of them are read at one look: who writes files without a pause must not hold up a listing, or its end.
+const (
+	lookAfter  = 256
+	mostEvents = 16 << 10
+)
 
-// drain handles the events that are there, and now and then the reminders.
-func (w *watch) drain(f func(Event)) {
-	for {
-		n, err := unix.Read(w.fd, w.buf) // it does not block
-		if err != nil || n <= 0 {
-			break // what is wrong, the next read says
-		}
+// listed counts a file or a folder of a listing, and now and then handles events, reminders, and the folders that are new since: they do not wait for the
+// rest of the listing.
+func (w *watch) listed(ctx context.Context, f func(Event)) {
+	if w.count++; w.count%lookAfter != 0 {
+		return
+	}
+	periodic := w.unwatched.periodic
+	w.unwatched.periodic = false // such a listing delivers no files of watched folders; events do
+	defer func() { w.unwatched.periodic = periodic }()
+	if n, err := unix.Read(w.fd, w.buf[:mostEvents]); err == nil && n > 0 { // it does not block; what is wrong, the next read says
 		w.handle(w.buf[:n], f)
 	}
 	if time.Since(w.looked) > firstPause {
 		w.lookAtDue(f)
+	}
+	if w.nested || len(w.unseen) == 0 {
+		return
+	}
+	w.nested = true
+	defer func() { w.nested = false }()
+	unseen, most := w.unseen, lookAfter
+	w.unseen = map[string]bool{}
+	for folder := range unseen {
+		if folder == "." || most == 0 {
+			w.unseen[folder] = true // later: who makes folders without a pause holds up no listing, either
+			continue
+		}
+		most--
+		w.list(ctx, folder, f)
 	}
 }
 
@@ -114,12 +138,13 @@ func (w *watch) scan(ctx context.Context, f func(Event)) {
 }
 
 func (w *watch) list(ctx context.Context, folder string, f func(Event)) {
-	listed := 0
-	err := w.dir.staging.ListFolder(ctx, folder, time.Now(), w.add, func(v file.FileState) {
+	enter := func(folder string) {
+		w.add(folder)
+		w.listed(ctx, f)
+	}
+	err := w.dir.staging.ListFolder(ctx, folder, time.Now(), enter, func(v file.FileState) {
 		w.see(v, f)
-		if listed++; listed%lookAfter == 0 && !w.unwatched.periodic { // a periodic listing delivers no files of watched folders
-			w.drain(f)
-		}
+		w.listed(ctx, f)
 	})
 	if err != nil && ctx.Err() == nil {
 		w.dir.Log.Warn("cannot list staging folder, trying again", "folder", w.dir.staging.Path(), "error", err)
@@ -156,9 +181,13 @@ const (
 	maxPause   = 20 * time.Second
 )
 
-// see delivers a file that is whole. For one that may become whole without an event it sets a reminder.
+// see delivers a file that is whole. For one that may become whole without an event it sets a reminder, or keeps that of its closing.
 func (w *watch) see(v file.FileState, f func(Event)) {
 	object := v.Upload.Object
+	if v.Written() && w.due[object].pause > 0 {
+		return // its closing was an event already: there may be no other
+	}
+	_, waits := w.due[object]
 	delete(w.due, object)
 	if !v.Whole {
 		if !v.Due.IsZero() {
@@ -166,7 +195,7 @@ func (w *watch) see(v file.FileState, f func(Event)) {
 		}
 		return
 	}
-	if w.unwatched.fresh(v.Upload) {
+	if w.unwatched.fresh(v.Upload) || waits { // no event comes of it
 		f(Event{Upload: v.Upload})
 	}
 }
@@ -179,9 +208,9 @@ func (w *watch) remind(object string, r reminder) {
 
 // lookAt checks a file again, pause after the event of its closing.
 func (w *watch) lookAt(object string, pause time.Duration, f func(Event)) {
+	delete(w.due, object)
 	v, err := w.dir.staging.State(object, time.Now())
 	if err != nil {
-		delete(w.due, object)
 		return
 	}
 	w.see(v, f)

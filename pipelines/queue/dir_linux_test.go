@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,30 +46,91 @@ func TestOverflow(t *testing.T) {
 	w.expect("acme/new/folder/later")
 }
 
-// While a folder with very many files is listed, files elsewhere are delivered.
-func TestLargeFolderDelaysNoOther(t *testing.T) {
-	const many = 5000
-	dir, outside := stagingDir(t), filepath.Join(t.TempDir(), "many")
-	must(t, os.MkdirAll(outside, 0o755))
+// manyFiles makes a folder outside of staging with so many files.
+func manyFiles(t *testing.T, many int) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "many")
+	must(t, os.MkdirAll(dir, 0o755))
 	for i := range many {
-		must(t, os.WriteFile(filepath.Join(outside, fmt.Sprintf("%05d.deb", i)), []byte("x"), 0o600))
+		must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%05d.deb", i)), []byte("x"), 0o600))
 	}
-	w := &watched{T: t, dir: dir, news: map[string]catalog.Upload{}}
-	var before atomic.Int64 // files of the large folder that were delivered before the other one
-	w.receive(func(u catalog.Upload) {
-		if _, other := w.reported("acme/other"); !other && strings.HasPrefix(u.Object, "acme/many/") {
-			if before.Add(1) == 1 {
-				w.write("acme/other", "x")
+	return dir
+}
+
+// While a folder with very many files is listed, files elsewhere are delivered, in new folders, too.
+func TestLargeFolderDelaysNoOther(t *testing.T) {
+	for _, other := range []string{"acme/other", "acme/new/folder/other"} {
+		t.Run(other, func(t *testing.T) {
+			const many = 5000
+			dir, outside := stagingDir(t), manyFiles(t, many)
+			w := &watched{T: t, dir: dir, news: map[string]catalog.Upload{}}
+			var before atomic.Int64 // files of the large folder that were delivered before the other one
+			w.receive(func(u catalog.Upload) {
+				if _, there := w.reported(other); !there && strings.HasPrefix(u.Object, "acme/many/") {
+					if before.Add(1) == 1 {
+						w.write(other, "x")
+					}
+				}
+				w.report(u)
+			})
+			w.write("acme/first", "x")
+			w.expect("acme/first")
+			must(t, os.Rename(outside, filepath.Join(dir, "acme", "many")))
+			w.expect(fmt.Sprintf("acme/many/%05d.deb", many-1))
+			w.expect(other)
+			if n := before.Load(); n == 0 || n > many/2 {
+				t.Errorf("the other file came after %d of %d", n, many)
 			}
+		})
+	}
+}
+
+// The closing of a file is read while its folder is listed, and its writer counts as one for longer (see [TestFileWithWriterAfterClose]): the listing
+// finds it written, and does not forget that there is no other event to come.
+func TestFileClosedWhileListed(t *testing.T) {
+	const late = "acme/many/00900.deb"
+	dir, outside, link := stagingDir(t), manyFiles(t, 1500), filepath.Join(t.TempDir(), "link")
+	must(t, os.Link(filepath.Join(outside, filepath.Base(late)), link))
+	last, err := os.OpenFile(link, os.O_WRONLY, 0)
+	must(t, err)
+	defer last.Close()
+	w := &watched{T: t, dir: dir, news: map[string]catalog.Upload{}}
+	w.receive(func(u catalog.Upload) {
+		switch u.Object {
+		case "acme/many/00000.deb":
+			w.write(late, "xx")
+		case "acme/many/01200.deb":
+			last.Close()
 		}
 		w.report(u)
 	})
 	w.write("acme/first", "x")
 	w.expect("acme/first")
 	must(t, os.Rename(outside, filepath.Join(dir, "acme", "many")))
+	w.expect("acme/many/01499.deb", late)
+}
+
+// Who opens and closes files all the time holds up no listing, and not the end.
+func TestListedInAFlood(t *testing.T) {
+	const many = 1000
+	w := watch(t, stagingDir(t))
+	ctx, stop := context.WithCancel(t.Context())
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	defer stop()
+	for n := range 3 {
+		writing.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				if f, err := os.OpenFile(w.path(fmt.Sprintf("acme/%d-%d", n, i%50)), os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+					f.Close()
+				}
+			}
+		})
+	}
+	must(t, os.Rename(manyFiles(t, many), filepath.Join(w.dir, "acme", "many")))
 	w.expect(fmt.Sprintf("acme/many/%05d.deb", many-1))
-	w.expect("acme/other")
-	if n := before.Load(); n == 0 || n > many/2 {
-		t.Errorf("the other file came after %d of %d", n, many)
+	must(t, os.Rename(manyFiles(t, 2*many), filepath.Join(w.dir, "acme", "more")))
+	if err := w.stop(); err != nil {
+		t.Error(err)
 	}
 }
