@@ -129,12 +129,11 @@ func (a apiRetention) Run(ctx context.Context, t catalog.PackageTarget, at time.
 		return done, whileRecovering(err)
 	}
 	done = retention.Result{Target: t.String(), Withdrawn: len(changed.Packages), Archiving: len(changed.Archiving)}
-	if len(changed.Packages) == 0 { // an earlier run may not be published yet
-		if changed.Revisions, err = revisionsOf(ctx, a.db, t); err != nil {
-			return done, err
-		}
+	revisions, err := revisionsOf(ctx, a.db, t) // an earlier run may not be published yet
+	if err != nil {
+		return done, nil // it is recorded
 	}
-	done.Published = seenRevisions(ctx, a.db, t.Repository, changed.Revisions, wait)
+	done.Published = seenRevisions(ctx, a.db, t.Repository, revisions, wait)
 	return done, nil
 }
 

@@ -192,8 +192,8 @@ func behind(states []catalogdb.ReleaseState, targets map[catalog.Release]int64) 
 	return ""
 }
 
-// upToDate waits until the releases of a target are published as the catalog has them. A command that finds that nothing is left to change waits so:
-// an earlier run, whose change is there, may have been ended before clients saw it.
+// upToDate waits until the releases of a target are published as the catalog has them. A command that may be a repeated one waits so, whether anything was
+// left to change or not: an earlier run, whose change is there, may have been ended before clients saw it, and the rest be in other releases.
 func (f awaitFlags) upToDate(ctx context.Context, db *catalogdb.DB, t catalog.PackageTarget) error {
 	targets, err := revisionsOf(ctx, db, t)
 	if err != nil {

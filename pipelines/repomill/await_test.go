@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"compress/gzip"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -229,5 +231,42 @@ func TestRepeatWaits(t *testing.T) {
 	s.does(t, 0, "", "retain", "run", "acme/tools")
 	if s.lists(t, "1.0") || !s.lists(t, "2.0") || s.lists(t, "3.0") {
 		t.Errorf("the last command has returned, and clients see 1.0: %v, 2.0: %v, 3.0: %v; want the second alone", s.lists(t, "1.0"), s.lists(t, "2.0"), s.lists(t, "3.0"))
+	}
+}
+
+// An earlier run that was ended has changed one distribution, and the repeated one finds something to change in another, which is published sooner: it
+// waits for both.
+func TestRepeatWaitsForAll(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	const jammy, noble = "acme/tools/ubuntu/jammy", "acme/tools/ubuntu/noble"
+	for _, target := range []string{jammy, noble} {
+		s.publish(t, target, newDEB(t, debtest.Spec{Version: "1.0"}), newDEB(t, debtest.Spec{Version: "1.1"}))
+	}
+	s.does(t, 0, "", "snapshot", "create", "acme/tools", "--name", "then")
+	for _, target := range []string{jammy, noble} {
+		s.publish(t, target, newDEB(t, debtest.Spec{Version: "2.0"}))
+	}
+	s.does(t, 0, "", "retain", "set", "acme/tools", "--newest", "1")
+	s.age(t, "acme/tools", longAgo)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.data, "catalog.db")+"?_pragma=busy_timeout(20000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const published = `CREATE TRIGGER published AFTER UPDATE OF revision ON releases WHEN NEW.distribution_id = (SELECT id FROM distributions WHERE version = 'noble')
+		BEGIN UPDATE releases SET published_revision = NEW.revision WHERE id = NEW.id; END`
+	if _, err := db.Exec(published); err != nil {
+		t.Fatal(err)
+	}
+	for _, repeated := range [][2][]string{
+		{{"rollback", jammy, "--to", "then"}, {"rollback", "acme/tools", "--to", "then"}},
+		{{"retain", "run", jammy}, {"retain", "run", "acme/tools"}},
+	} {
+		s.does(t, 0, "recorded: ", append(repeated[0], "--no-wait")...)
+		s.does(t, 3, "clients do not see it after 1s: "+jammy, append(repeated[1], "--timeout", "1s")...)
 	}
 }

@@ -95,12 +95,10 @@ func (r *retaining) run(ctx context.Context, io stdio, db *catalogdb.DB) error {
 			break
 		}
 	}
-	switch {
-	case r.NoWait:
-	case sum.withdrawn == 0:
-		err = r.upToDate(ctx, db, r.target)
-	default:
-		err = r.selected(ctx, db, all, catalog.Yanked)
+	if !r.NoWait {
+		if err = r.upToDate(ctx, db, r.target); err == nil {
+			err = r.selected(ctx, db, all, catalog.Yanked)
+		}
 	}
 	if err == nil && r.NoWait && sum.withdrawn+sum.archived > 0 {
 		err = recorded(io)

@@ -150,10 +150,10 @@ func (r *rollingBack) run(ctx context.Context, io stdio, db *catalogdb.DB) error
 	case r.NoWait && changed > 0:
 		err = recorded(io)
 	case r.NoWait:
-	case changed == 0:
-		err = r.upToDate(ctx, db, r.target)
 	default:
-		err = r.wait(ctx, db, withdrawn, restored)
+		if err = r.upToDate(ctx, db, r.target); err == nil {
+			err = r.wait(ctx, db, withdrawn, restored)
+		}
 	}
 	if err == nil {
 		r.print(io, withdrawn, restored, done.plan.LeftOut)
