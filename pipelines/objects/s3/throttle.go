@@ -57,7 +57,12 @@ func bePatient(o *s3.Options) {
 	}
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		own := shared // of this request: each has a stack of its own
-		_, err := stack.Finalize.Swap("Retry", retry.NewAttemptMiddleware(&own, smithyhttp.RequestCloner))
+		there, _ := stack.Finalize.Get("Retry")
+		_, err := stack.Finalize.Swap("Retry", retry.NewAttemptMiddleware(&own, smithyhttp.RequestCloner, func(a *retry.Attempt) {
+			if the, ok := there.(*retry.Attempt); ok { // what it has of the client: above all, by how much this clock is wrong
+				a.ClientSkew, a.DisableClockSkewCorrection, a.LogAttempts, a.OperationMeter = the.ClientSkew, the.DisableClockSkewCorrection, the.LogAttempts, the.OperationMeter
+			}
+		}))
 		return err
 	})
 }

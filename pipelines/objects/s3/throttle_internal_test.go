@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -45,5 +46,40 @@ func TestThrottledApart(t *testing.T) {
 				t.Errorf("%d requests, %v; want %d, success %t", requests, err, tt.requests, tt.ok)
 			}
 		})
+	}
+}
+
+// The store's clock is an hour ahead: a client learns that from the first answer, and its later requests are signed by the store's clock. A refused HEAD
+// could not say why.
+func TestClockSkewIsKept(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		there := time.Now().Add(time.Hour)
+		w.Header().Set("Date", there.UTC().Format(http.TimeFormat))
+		signed, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+		if err != nil || there.Sub(signed).Abs() > 15*time.Minute {
+			w.WriteHeader(http.StatusForbidden)
+			if r.Method != http.MethodHead {
+				w.Write([]byte(`<Error><Code>RequestTimeTooSkewed</Code><Message>The difference is too large.</Message></Error>`)) //nolint:errcheck // a test
+			}
+		}
+	}))
+	defer server.Close()
+	o := s3.Options{
+		Retryer: retry.NewStandard(), BaseEndpoint: aws.String(server.URL), UsePathStyle: true, Region: "us-east-1",
+		Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+	}
+	bePatient(&o)
+	c := s3.New(o)
+	if _, err := c.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("b"), Key: aws.String("k")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("b"), Key: aws.String("k")}); err != nil {
+		t.Error(err)
+	}
+	if requests != 3 {
+		t.Errorf("%d requests, want 3", requests)
 	}
 }
