@@ -129,6 +129,9 @@ func (r *Resources) makeShare(ctx context.Context, w catalogdb.PageWork, lease c
 	switch {
 	case errors.Is(cause, errPagesLost):
 		r.Log.Warn("pages left to another process", "repository", w.Repository.String(), "error", cause)
+		if err := r.Catalog.EndPages(ending, w, nil, r.Now(ending)); err != nil && !errors.Is(err, catalogdb.ErrPagesLost) { // it asks for them once more
+			r.Log.Error("pages not asked for once more", "repository", w.Repository.String(), "error", err)
+		}
 		return cause
 	case cause != nil: // interrupted
 		return errors.Join(cause, r.Catalog.ReturnPages(ending, w))

@@ -263,7 +263,7 @@ func (b interrupted) Swap(ctx context.Context, old layout.Version, o layout.Obje
 	return b.Bucket.Swap(ctx, old, o, body)
 }
 
-// A process whose lease another one has taken stops, and leaves the pages to that one.
+// A process whose lease another one has taken stops, and leaves the pages to that one. It asks for them once more: it may have written one too late.
 func TestPagesLeftToAnotherProcess(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
@@ -288,6 +288,13 @@ func TestPagesLeftToAnotherProcess(t *testing.T) {
 	}
 	if err := s.Catalog.EndPages(t.Context(), other, nil, s.Now(t.Context())); err != nil {
 		t.Errorf("the other process: %v", err)
+	}
+	s.pagesOn(s.Bucket)
+	if err := s.MakePages(ctx, jammy.Repository, pipelines.PagesJob{Owner: "third"}); err != nil {
+		t.Error(err)
+	}
+	if got := s.pages()[layout.NamePageKey(jammy.Repository, "p0000")]; got == "" {
+		t.Error("it is not asked for once more")
 	}
 	s.wantNoPagesDue()
 }

@@ -1,6 +1,7 @@
 package pages_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -88,6 +89,61 @@ func TestASlowMakerReplacesNoNewerPage(t *testing.T) {
 				}
 				got := w.pages()
 				w.want(key)
+				if diff := cmp.Diff(w.whole(), got); diff != "" {
+					t.Errorf("pages (-from nothing +by two):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// A process that is overtaken as it makes the pages of a new name, and ends late, leaves none that no one makes again: not of a name that is gone, whose
+// pages the other one did not meet, and not those of older versions, which it takes for too many.
+func TestALateMakerOfANewName(t *testing.T) {
+	newer := map[string]func(w *world){
+		"more versions": func(w *world) {
+			for i := range 9 {
+				w.push(pkg{jammy, "new", fmt.Sprintf("%d.0", i+2), "is new"})
+			}
+		},
+		"no versions": func(w *world) {
+			w.withdraw(pkg{jammy, "new", "1.0", ""})
+			w.publish()
+			if w.removeWithdrawn() == 0 {
+				w.t.Error("no file was removed")
+			}
+		},
+	}
+	for what, change := range newer {
+		for _, key := range []string{layout.VersionPageKey(tools, "new", "1.0"), layout.NamePageKey(tools, "new"), layout.NameTwinKey(tools, "new"),
+			layout.NameFeedKey(tools, "new"), layout.NamesPageKey(tools, -1, ""), layout.FrontPageKey(tools)} {
+			t.Run(what+" "+key, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.push(pkg{jammy, "hello", "1.0", "says hello"})
+				w.publish()
+				w.make(w.maker())
+				w.push(pkg{jammy, "new", "1.0", "is new"})
+				w.publish()
+				late := w.take()
+				var overtaken atomic.Bool
+				w.bucket.Before("Swap", key, func() {
+					if overtaken.CompareAndSwap(false, true) {
+						change(w)
+						w.publish()
+						w.pass(time.Hour) // the lease of the late one has ended
+						w.make(w.maker())
+					}
+				})
+				failed, _, err := w.maker().Make(t.Context(), late)
+				if err != nil || !overtaken.Load() {
+					t.Fatalf("overtaken: %v; %v", overtaken.Load(), err)
+				}
+				if err := w.db.EndPages(t.Context(), late, failed, w.at()); !errors.Is(err, catalogdb.ErrPagesLost) {
+					t.Errorf("the late one has ended: %v", err)
+				}
+				w.make(w.maker())
+				got := w.pages()
 				if diff := cmp.Diff(w.whole(), got); diff != "" {
 					t.Errorf("pages (-from nothing +by two):\n%s", diff)
 				}

@@ -23,9 +23,11 @@ const maxPageFault = 2000
 
 // EndPages ends the lease of w, and removes its requests but for those that failed: failed has what people are shown of each, by its ID, and by
 // 0 that of the front page. Those wait for their next attempt, longer each time. A request that was made again since w was taken
-// stays. A repeat changes nothing. The error wraps [ErrPagesLost] if another process has taken the pages.
+// stays. A repeat changes nothing. The error wraps [ErrPagesLost] if another process has taken the pages: all of w is asked for once more then.
 func (d *DB) EndPages(ctx context.Context, w PageWork, failed map[int64]string, now time.Time) error {
+	lost := false
 	err := d.tx(ctx, func(tx *transaction) error {
+		lost = false
 		id, err := repositoryID(ctx, tx, w.Repository)
 		if err != nil {
 			return err
@@ -37,16 +39,35 @@ func (d *DB) EndPages(ctx context.Context, w PageWork, failed map[int64]string, 
 		case err != nil:
 			return err
 		case s.token != w.Token:
-			return ErrPagesLost
+			lost = true
+			return tx.askOnceMore(ctx, id, w, now)
 		case s.until == 0:
 			return nil // ended, by a commit that went through unreported
 		}
 		return s.end(ctx, tx, w, failed, now)
 	})
+	if err == nil && lost {
+		err = ErrPagesLost
+	}
 	if err != nil {
 		return fmt.Errorf("end pages of %s: %w", w.Repository, err)
 	}
 	return nil
+}
+
+// askOnceMore asks for what a process has made too late. It replaced no page of newer rows; but it may have written one that those who had taken the pages
+// since found as it should be, or not there: they left no trace that a swap meets.
+func (tx *transaction) askOnceMore(ctx context.Context, repository int64, w PageWork, now time.Time) error {
+	var asks []pageAsk
+	front := w.Front
+	for _, r := range w.Requests {
+		asks = append(asks, pageAsk{name: r.Name, version: r.Version, at: millis(now), alone: r.Alone})
+		front = front || !r.Alone
+	}
+	if err := tx.askPages(ctx, repository, asks...); err != nil || !front {
+		return err
+	}
+	return tx.askFront(ctx, repository, now)
 }
 
 // A pageLease is what is stored of the lease on pages, and of attempts that failed.

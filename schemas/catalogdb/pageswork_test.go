@@ -164,7 +164,10 @@ func pagesLate(t *testing.T, db *catalogdb.DB) {
 	if kept, err := db.RenewPages(t.Context(), w, lease, seconds(74)); kept || err != nil {
 		t.Errorf("kept what it has ended: %t, %v", kept, err)
 	}
-	checkRequested(t, db, "in the end", seconds(75))
+	if again := checkRequested(t, db, "the late one has asked for them once more", seconds(75), "hello 2 +71s"); !again.Front {
+		t.Error("the front page is not asked for once more")
+	}
+	checkRequested(t, db, "in the end", seconds(76))
 }
 
 func pagesReturned(t *testing.T, db *catalogdb.DB) {

@@ -308,7 +308,7 @@ func run(t *testing.T, open func(*testing.T) *catalogdb.DB) {
 		{"pages that change while they are made are made again", pagesAgain},
 		{"pages that cannot be made wait longer each time", pagesFail},
 		{"pages that cannot be made are tried again if something else changes", pagesFailAgain},
-		{"a process that is late with pages records nothing", pagesLate},
+		{"a process that is late with pages asks for them once more", pagesLate},
 		{"pages that are given back are taken again", pagesReturned},
 		{"pages of changes are made first", pagesInOrder},
 		{"settings, keys and revisions make a front page due", frontDue},
