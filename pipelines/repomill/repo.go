@@ -48,8 +48,8 @@ type repoCreateCmd struct {
 	actorFlags
 	Repository string `arg:"" help:"owner/name."`
 	Visibility string `default:"public" enum:"public,private" help:"Who may read it: all clients, or those with a token."`
-	Origin     string `help:"Origin of the Release files; default: owner/name. It never changes: apt refuses that."`
-	Label      string `help:"Label of the Release files; default: the name. It never changes: apt refuses that."`
+	Origin     string `filled:"" help:"Origin of the Release files; default: owner/name. It never changes: apt refuses that."`
+	Label      string `filled:"" help:"Label of the Release files; default: the name. It never changes: apt refuses that."`
 	Mutable    bool   `help:"Take the same version with other bytes in place of the older ones. It cannot be switched on or off later. Hosts that have a version keep its old bytes."`
 
 	ReuseDeletedName bool `help:"Take the name of a repository that was deleted and removed. Hosts trust it still: origin and label stay as they were, and a private one is private."`

@@ -49,6 +49,20 @@ func TestFoldersAreNotMade(t *testing.T) {
 	}
 }
 
+// What a variable of CI left empty is not taken for what was left out: the file would stay in the CDN, or the repository have another Origin for good.
+func TestFlagsWithoutAValue(t *testing.T) {
+	t.Parallel()
+	for flag, args := range map[string][]string{
+		"--invalidate": {"yank", "acme/tools/el/9", "hello=1.0", "--reason", "x", "--now"},
+		"--origin":     {"repo", "create", "acme/tools", "--distribution", "el/9"},
+		"--label":      {"repo", "create", "acme/tools", "--distribution", "el/9"},
+	} {
+		if a := repomill(t, append(args, flag, "")...); a.Code != 2 || a.Stderr != "repomill: "+flag+" has no value: give it one, or leave it out\n" {
+			t.Errorf("%s: got %v", flag, a)
+		}
+	}
+}
+
 // A resource of a kind that there is not is a wrong use, and not a fault that a retry may help with.
 func TestSchemes(t *testing.T) {
 	t.Parallel()

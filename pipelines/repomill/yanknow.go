@@ -22,7 +22,7 @@ import (
 // nowFlags say where yank --now removes files.
 type nowFlags struct {
 	Bucket     string `help:"With --now: URL of the published bucket, if it is not in --data."`
-	Invalidate string `placeholder:"cloudfront://DISTRIBUTION" help:"With --now: the CDN in which the file is invalidated."`
+	Invalidate string `filled:"" placeholder:"cloudfront://DISTRIBUTION" help:"With --now: the CDN in which the file is invalidated."`
 }
 
 // removeStaged waits until a worker has removed the uploads of packages from staging. This command may lack the right to.
