@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"repomill/publish/render"
 	"repomill/publish/tree"
@@ -35,7 +34,7 @@ func (p *Publisher) verify(ctx context.Context, f format, old tree.Published, re
 		named = append(named, x.Packed)
 	}
 	for _, o := range append(named, p.withdrawnObjects(ctx, old)...) {
-		problem, err := problemOf(ctx, p.bucket, o)
+		problem, err := tree.ProblemOf(ctx, p.bucket, o)
 		switch {
 		case err != nil:
 			return false, err
@@ -62,28 +61,6 @@ func (p *Publisher) withdrawnObjects(ctx context.Context, old tree.Published) (a
 	return append(all, *m.Withdrawn)
 }
 
-// problemOf describes how a stored object differs from its description; empty if it does not.
-func problemOf(ctx context.Context, b Bucket, o tree.Object) (string, error) {
-	body, _, err := b.Get(ctx, o.Key)
-	if errors.Is(err, ErrNotExist) {
-		return "is missing", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer body.Close()
-	d, err := render.DigestOf(io.LimitReader(body, o.Size+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("read %s: %w", o.Key, err)
-	case d.Size != o.Size:
-		return fmt.Sprintf("has not its %d bytes", o.Size), nil
-	case d.SHA256 != o.SHA256:
-		return fmt.Sprintf("has other bytes than its SHA-256 %s", o.SHA256), nil
-	}
-	return "", nil
-}
-
 // restoreIndexes writes missing or damaged index files again, and those of the list of withdrawn packages, if the rows still render to
 // them.
 func (p *Publisher) restoreIndexes(ctx context.Context, r catalog.Release, rd *render.Rendering, list withdrawnList) (repaired int, err error) {
@@ -92,7 +69,7 @@ func (p *Publisher) restoreIndexes(ctx context.Context, r catalog.Release, rd *r
 		files = append(files, formatOf(r).file(r, x))
 	}
 	for _, file := range files {
-		problem, err := problemOf(ctx, p.bucket, file.object())
+		problem, err := tree.ProblemOf(ctx, p.bucket, file.object())
 		if err != nil {
 			return repaired, err
 		}

@@ -12,8 +12,7 @@ import (
 const MaxStanza = 4 << 20
 
 // Stanzas yields the stanzas of a Packages index in the form that repomill renders: one blank line follows
-// each. A stanza ends in one newline. Its bytes are valid until the next iteration. An error, such as
-// [io.ErrUnexpectedEOF] for an index that ends early, is the last value.
+// each. A stanza ends in one newline. Its bytes are valid until the next iteration. An error is the last value; one of r is wrapped.
 func Stanzas(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		in := bufio.NewReaderSize(r, 64<<10)
@@ -24,7 +23,7 @@ func Stanzas(r io.Reader) iter.Seq2[[]byte, error] {
 				return
 			}
 			if err != nil {
-				yield(nil, fmt.Errorf("read Packages: %w", noEOF(err)))
+				yield(nil, fmt.Errorf("read Packages: %w", ended(err)))
 				return
 			}
 			if !yield(stanza, nil) {
@@ -57,10 +56,10 @@ func readStanza(in *bufio.Reader, buf []byte) ([]byte, error) {
 	}
 }
 
-// noEOF replaces io.EOF with io.ErrUnexpectedEOF, for an input that ends within a stanza.
-func noEOF(err error) error {
+// ended replaces io.EOF, for an input that ends within a stanza. The error is none of a reader: who gets one of those may read again.
+func ended(err error) error {
 	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
+		return errors.New("it ends within a stanza")
 	}
 	return err
 }

@@ -19,7 +19,7 @@ const (
 )
 
 // Packages yields the <package> elements of an index that begins with [Header] and ends with [Footer]. An
-// element includes its newline. Its bytes are valid until the next iteration. An error is the last value.
+// element includes its newline. Its bytes are valid until the next iteration. An error is the last value; one of r is wrapped.
 func Packages(r io.Reader, index string) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		e := &elements{in: bufio.NewReaderSize(r, 64<<10)}
@@ -37,7 +37,7 @@ func Packages(r io.Reader, index string) iter.Seq2[[]byte, error] {
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
+			err = errors.New("it ends before its footer") // io.ErrUnexpectedEOF would be an error of the reader
 		}
 		yield(nil, fmt.Errorf("read %s.xml: %w", index, err))
 	}

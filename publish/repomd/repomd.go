@@ -5,7 +5,9 @@ package repomd
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -77,7 +79,10 @@ func Parse(body []byte) (Repomd, error) {
 			OpenSize     int64  `xml:"open-size"`
 		} `xml:"data"`
 	}
-	if err := xml.Unmarshal(body, &x); err != nil {
+	switch err := xml.Unmarshal(body, &x); {
+	case errors.Is(err, io.EOF):
+		return Repomd{}, errors.New("read repomd.xml: it has no XML")
+	case err != nil:
 		return Repomd{}, fmt.Errorf("read repomd.xml: %w", err)
 	}
 	r := Repomd{Hints: x.Hints}

@@ -98,7 +98,7 @@ func (rd *Release) All(ctx context.Context) iter.Seq2[catalog.Package, error] {
 		for _, rows := range []iter.Seq2[catalog.Package, error]{rd.Listed(ctx), rd.yanked(ctx)} {
 			for k, err := range rows {
 				if err != nil {
-					err = fmt.Errorf("read back %s: %w", rd.release, err)
+					err = fmt.Errorf("read back %s: %w", rd.release, rd.cause(ctx, err))
 				}
 				if !yield(k, err) || err != nil {
 					return

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -67,4 +68,26 @@ func (e *exact) Read(p []byte) (int, error) {
 		return n, fmt.Errorf("read %s: it is not the object that was published, of %d bytes with SHA-256 %s", e.want.Key, e.want.Size, e.want.SHA256)
 	}
 	return n, err
+}
+
+// ProblemOf describes how a stored object differs from its description, as in "has not its 7 bytes"; it is empty if the object does not.
+func ProblemOf(ctx context.Context, b Reader, o Object) (string, error) {
+	body, _, err := b.Get(ctx, o.Key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "is missing", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	h := sha256.New()
+	switch n, err := io.Copy(h, io.LimitReader(body, o.Size+1)); {
+	case err != nil:
+		return "", fmt.Errorf("read %s: %w", o.Key, err)
+	case n != o.Size:
+		return fmt.Sprintf("has not its %d bytes", o.Size), nil
+	case hex.EncodeToString(h.Sum(nil)) != o.SHA256:
+		return fmt.Sprintf("has other bytes than its SHA-256 %s", o.SHA256), nil
+	}
+	return "", nil
 }

@@ -49,7 +49,7 @@ func Read(ctx context.Context, b Reader, clock func() time.Time, r catalog.Relea
 		return old, nil
 	}
 	if old.Pointer, err = ParsePointer(r, body); err != nil {
-		return old, fmt.Errorf("%s: %w", key, err)
+		return old, fmt.Errorf("%s: %w: put it back from a copy of the bucket", key, err)
 	}
 	return old, readVersions(ctx, b, old, old.Plain)
 }
