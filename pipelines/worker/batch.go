@@ -43,7 +43,7 @@ const (
 
 	// Runs that take longer than they should give up their places. So many may have done so.
 	maxOverdue   = 8
-	maxOverdueOf = 2 // of one repository
+	maxOverdueOf = 2 // of one repository; then it has one upload of each kind more at work, and none that may have ended a process
 )
 
 // How long a run takes at most if all is well. One that takes longer has an upload that hangs.
@@ -64,24 +64,37 @@ type batch struct {
 
 // A use is what the runs take of the places.
 type use struct {
-	all  [kinds]int
-	of   [kinds]map[catalog.Repository]int
-	next time.Duration // after which it may be less
+	all     [kinds]int
+	of      [kinds]map[catalog.Repository]int
+	overdue map[catalog.Repository]int // runs that take no place any more
+	next    time.Duration              // after which it may be less
+}
+
+// share returns how many runs of a kind a repository may have, and how many uploads its next one. One whose uploads hang takes few
+// places of others: what it has besides may hang, too.
+func (u use) share(k kind, r catalog.Repository) (runs, uploads int) {
+	switch {
+	case u.overdue[r] < maxOverdueOf:
+		return places[k].each, maxBatch
+	case k == suspect:
+		return 0, 0
+	}
+	return 1, 1
 }
 
 // use returns what is taken of the places. Some runs that take longer than they should take none. The caller holds the lock.
 func (q *uploadQueue) use(now time.Time) use {
-	u := use{next: idleWait}
+	u := use{overdue: map[catalog.Repository]int{}, next: idleWait}
 	for k := range kinds {
 		u.of[k] = map[catalog.Repository]int{}
 	}
-	overdue, overdueOf := 0, map[catalog.Repository]int{}
+	overdue := 0
 	for b := range q.running {
 		if wait := b.until.Sub(now); wait > 0 {
 			u.next = min(u.next, wait)
-		} else if overdue < maxOverdue && overdueOf[b.repository] < maxOverdueOf {
+		} else if overdue < maxOverdue && u.overdue[b.repository] < maxOverdueOf {
 			overdue++
-			overdueOf[b.repository]++
+			u.overdue[b.repository]++
 			continue
 		}
 		u.all[b.kind] += min(len(b.uploads), batchStores)

@@ -55,6 +55,8 @@ type Dispatcher struct {
 	unlisted          error     // with Once: why it was not
 	collectFrom       time.Time // when superseded objects are looked for next
 	garbage           garbage
+	unresumed         int                              // uploads that are unfinished, and have no room here
+	unpromoted        int                              // the same of promotions
 	expiredFailed     int                              // uploads that could not be removed from staging, and are skipped
 	doomedFailed      int                              // the same, of packages that are removed
 	urgentFrom        time.Time                        // when removals that failed are tried again

@@ -63,11 +63,14 @@ func (d *Dispatcher) enqueueUnfinished(ctx context.Context, some []catalog.Uploa
 const maxResumed = 1000
 
 // resume queues the uploads that no process works on any more, whether their object is still there or not. Those that wait here to
-// be tried again are among them, and keep none of the others back.
+// be tried again are among them, and keep none of the others back; nor do those of a repository that has its share of the room.
 func (d *Dispatcher) resume(ctx context.Context) {
 	r := d.Resources
-	uploads, err := r.Catalog.Unfinished(ctx, r.Staging.Name(), r.Now(ctx), d.inFlight.active()+maxResumed)
-	d.requeue(ctx, suspect, uploads, err)
+	uploads, err := r.Catalog.Unfinished(ctx, r.Staging.Name(), r.Now(ctx), d.inFlight.active()+d.unresumed+maxResumed)
+	left := d.requeue(ctx, suspect, uploads, err)
+	if err == nil {
+		d.unresumed = left
+	}
 }
 
 // resumePromotions queues the promotions that no process has begun with, many together, and those that a process has left.
@@ -76,22 +79,31 @@ func (d *Dispatcher) resumePromotions(ctx context.Context) {
 		return // the catalog keeps them
 	}
 	r := d.Resources
-	now, limit := r.Now(ctx), d.inFlight.active()+maxResumed
+	now, limit := r.Now(ctx), d.inFlight.active()+d.unpromoted+maxResumed
 	asked, err := r.Catalog.Unattempted(ctx, now, limit)
-	d.requeue(ctx, fresh, asked, err)
-	left, err := r.Catalog.Unfinished(ctx, catalog.PromotionBucket, now, limit+len(asked))
-	d.requeue(ctx, suspect, left, err)
+	left := d.requeue(ctx, fresh, asked, err)
+	begun, err2 := r.Catalog.Unfinished(ctx, catalog.PromotionBucket, now, limit+len(asked))
+	left += d.requeue(ctx, suspect, begun, err2)
+	if err == nil && err2 == nil {
+		d.unpromoted = left
+	}
 }
 
-// requeue queues uploads that the catalog has as unfinished, but for those that are active here.
-func (d *Dispatcher) requeue(ctx context.Context, as kind, uploads []catalog.Upload, err error) {
+// requeue queues uploads that the catalog has as unfinished, but for those that are active here. It returns how many are left because their
+// repository has its share of the room.
+func (d *Dispatcher) requeue(ctx context.Context, as kind, uploads []catalog.Upload, err error) (left int) {
 	if err != nil && ctx.Err() == nil {
 		d.Resources.Log.Error("unfinished uploads not read", "error", err)
 	}
 	for _, u := range uploads {
-		if d.inFlight.add(u, nil, time.Now()) {
+		switch {
+		case d.inFlight.isActive(u):
+		case !d.queue.hasRoomFor(repositoryOf(u.Object)):
+			left++
+		case d.inFlight.add(u, nil, time.Now()):
 			d.lastEvent.Store(time.Now().UnixNano())
 			d.queue.put(u, as)
 		}
 	}
+	return left
 }

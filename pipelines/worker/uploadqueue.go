@@ -20,6 +20,7 @@ type uploadQueue struct {
 	room    chan struct{} // closed when uploads were taken
 	last    int64         // number of the upload that was put last
 	count   int           // uploads that wait
+	offered int           // of these, fresh and large ones: for others, the source does not wait
 	lines   map[catalog.Repository]*line
 	turns   [kinds][]catalog.Repository // that have uploads of the kind, the next one first
 	running map[*batch]bool
@@ -61,7 +62,7 @@ func (q *uploadQueue) offer(ctx context.Context, u catalog.Upload) bool {
 			q.mu.Unlock()
 			return false
 		}
-		if q.count < maxWaiting {
+		if q.offered < maxWaiting {
 			q.add(u, r, k)
 			q.mu.Unlock()
 			return true
@@ -101,8 +102,21 @@ func (q *uploadQueue) add(u catalog.Upload, r catalog.Repository, k kind) {
 	}
 	q.last++
 	q.count++
+	if isOffered(k) {
+		q.offered++
+	}
 	l.uploads[k] = append(l.uploads[k], waiting{u, q.last})
 	signal(q.wake)
+}
+
+// isOffered reports whether uploads of a kind have not been begun with. The catalog has the others: they come from passes, each with a bound.
+func isOffered(k kind) bool { return k == fresh || k == large }
+
+// hasRoomFor reports whether a repository has less than its share of the room.
+func (q *uploadQueue) hasRoomFor(r catalog.Repository) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waitingOf(r) < maxWaitingOf
 }
 
 // waitingOf returns how many uploads of a repository wait. The caller holds the lock.
@@ -152,14 +166,15 @@ func (q *uploadQueue) take(now time.Time) (b *batch, next time.Duration) {
 	for k := range kinds {
 		for i, r := range q.turns[k] {
 			l := q.lines[r]
-			if use.of[k][r] >= places[k].each {
+			runs, most := use.share(k, r)
+			if use.of[k][r] >= runs {
 				continue
 			}
 			if wait := l.ready(k, now); wait > 0 {
 				next = min(next, wait)
 				continue
 			}
-			n := l.batchSize(k)
+			n := min(l.batchSize(k), most)
 			if use.all[k] > 0 && use.all[k]+min(n, batchStores) > places[k].all {
 				break // it is the next one, as soon as it fits
 			}
@@ -186,6 +201,9 @@ func (q *uploadQueue) begin(r catalog.Repository, k kind, n int, now time.Time) 
 	}
 	q.running[b] = true
 	q.count -= n
+	if isOffered(k) {
+		q.offered -= n
+	}
 	close(q.room)
 	q.room = make(chan struct{})
 	left := q.waitingOf(r)
