@@ -85,16 +85,16 @@ func TestFailingUploadsDoNotBlockTheSource(t *testing.T) {
 // A stuckStaging removes nothing, and never returns before its context ends.
 type stuckStaging struct {
 	objects.Staging
-	reached func()
+	reached func(catalog.Upload)
 }
 
-func (s stuckStaging) Delete(ctx context.Context, _ catalog.Upload) error {
-	s.reached()
+func (s stuckStaging) Delete(ctx context.Context, u catalog.Upload) error {
+	s.reached(u)
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-// While a removal hangs, uploads are found, published and settled.
+// While removals from staging hang, uploads are found, also those whose event is lost, and are published and settled.
 func TestRemovalThatHangsDelaysNoUpload(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, runDirect)
@@ -111,10 +111,26 @@ func TestRemovalThatHangsDelaysNoUpload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reached := make(chan struct{})
-	s.Resources.Staging = stuckStaging{s.Resources.Staging, sync.OnceFunc(func() { close(reached) })}
+	old := catalog.Upload{Bucket: s.Staging.Name(), Object: "acme/tools/ubuntu/jammy/old.deb", Generation: "1"}
+	long := time.Now().Add(-1000 * time.Hour)
+	token, _, err := s.Catalog.Take(t.Context(), old, catalogdb.Lease{Owner: "test", For: time.Minute}, long)
+	if err == nil {
+		err = s.Catalog.Reject(t.Context(), old, token, catalog.Rejection{Reason: catalog.Empty}, long)
+	}
+	if err == nil {
+		_, err = s.Catalog.VerdictsWritten(t.Context(), old)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	doomed, expired := make(chan struct{}), make(chan struct{})
+	reached := map[bool]func(){false: sync.OnceFunc(func() { close(doomed) }), true: sync.OnceFunc(func() { close(expired) })}
+	s.Resources.Staging = stuckStaging{s.Resources.Staging, func(u catalog.Upload) { reached[u.Object == old.Object]() }}
+	lost := s.putDebs(jammy, "lost", 1)
 	stop := s.serve(mute, time.Second)
-	<-reached
+	<-doomed
+	<-expired
+	proctest.Eventually(t, "the one without an event is published", func() bool { return s.allAre("published", lost) })
 	uploads := s.putDebs(noble, "hello", 2)
 	p, root := beam.NewPipelineWithRoot()
 	pipelines.Ingest(root, s.Config, beam.Create(root, s.batch(uploads...))) // as another process that ends then
