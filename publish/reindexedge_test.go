@@ -227,6 +227,24 @@ func TestAHoldInTheFutureIsNone(t *testing.T) {
 	})
 }
 
+// Others wait for a lock by the store's clock. That of its holder is up to five seconds off, or it could not publish: a lock is that much longer or
+// shorter.
+func TestALockOfASkewedClock(t *testing.T) {
+	for _, skew := range []time.Duration{-5 * time.Second, 0, 5 * time.Second} {
+		simulate(t, func(t *testing.T, w *world) {
+			w.push(w.some(el9, "one"))
+			if _, err := w.db.LockRelease(t.Context(), el9, "other", 20*time.Second, w.bucket.Now().Add(skew)); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			publishWith(t, w.publisher(), el9)
+			if took, want := time.Since(start), 20*time.Second+skew; took < want || took > want+5*time.Second {
+				t.Errorf("the clock of the holder is %s ahead: a publish waited %s, want %s or a little more", skew, took, want)
+			}
+		})
+	}
+}
+
 // A dry run gives a new directory no files; the publish after it does.
 func TestPublishAfterADryRun(t *testing.T) {
 	simulate(t, func(t *testing.T, w *world) {
