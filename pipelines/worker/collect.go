@@ -27,10 +27,15 @@ func (d *Dispatcher) collect(ctx context.Context) {
 		d.Resources.Log.Error("superseded objects not removed; will be tried again", "error", err)
 		return
 	}
-	d.collectFrom = time.Now().Add(collectPeriod)
-	if res.Full > 0 {
-		d.collectFrom = time.Now().Add(collect.MinWait)
+	d.collectFrom = time.Now().Add(untilNextSweep(res))
+}
+
+// untilNextSweep returns when the next sweep begins.
+func untilNextSweep(last collect.Swept) time.Duration {
+	if last.Full > 0 {
+		return collect.MinWait
 	}
+	return collectPeriod
 }
 
 // garbage counts what sweeps of this process found and removed.
