@@ -145,6 +145,24 @@ func TestWithdrawnListIsUpdated(t *testing.T) {
 	})
 }
 
+// A publish renders no chunk of the list but those in which rows changed: equal bytes are not written, so that writes alone do not show it.
+func TestWithdrawnListReadsWhatChanged(t *testing.T) {
+	skipUnderRace(t)
+	simulate(t, func(t *testing.T, w *world) {
+		w.manyOld(3000)
+		w.publish(jammy)
+		w.database(`UPDATE packages SET yank_reason = 'other bytes in each chunk' WHERE yank_reason IS NOT NULL`)
+		for fact, change := range map[string]func(){"another package joins": func() { w.push(w.some(jammy, "joins")) }, "one comes back": func() { w.bringBack("1.77") }} {
+			change()
+			w.bucket.Writes()
+			w.publish(jammy)
+			if _, chunks := w.listWrites(); len(chunks) > 2 {
+				t.Errorf("%s: %d chunks were rendered", fact, len(chunks))
+			}
+		}
+	})
+}
+
 // Prepared releases have lists that are updated, too.
 func TestWithdrawnListOfAPreparedRelease(t *testing.T) {
 	skipUnderRace(t)
