@@ -71,7 +71,7 @@ func (b cutOff) Get(ctx context.Context, key string) (io.ReadCloser, layout.Meta
 	return body, meta, err
 }
 
-// A connection that is lost while an index is read is no damage: it is read again.
+// An index is read again if the connection was lost while it was read: it is not taken for damaged.
 func TestLostConnectionIsNoDamage(t *testing.T) {
 	for _, r := range []catalog.Release{jammy, el9} {
 		w := newWorld(t)
