@@ -197,7 +197,7 @@ func (m *manager) persist(args []string) error {
 		case a.Code == 3 && m.site.calm() < busy: // not in time, since programs were killed
 			again++
 		case a.Code == 3: // not in time
-		case a.Code == 1 && try > 0 && slices.ContainsFunc([]string{"has that name", "there is no snapshot", "has no snapshots"}, func(done string) bool { return strings.Contains(said, done) }):
+		case a.Code == 1 && try > 0 && (strings.Contains(said, "has that name") || strings.Contains(said, "has no snapshot")):
 			return nil // an earlier try has made or deleted it
 		case a.Code == 1 && strings.Contains(said, "poison"): // it met too many kills
 			m.given.Add(1)
