@@ -34,7 +34,7 @@ func (w *work) of(ctx context.Context, name string, fresh bool) (*nameWork, erro
 		return n, nil
 	}
 	versions, err := n.versions(ctx)
-	if err != nil || len(versions) > chunk {
+	if err != nil || len(versions) > chunk || n.older(len(versions)) > 0 { // pages of older versions replace what is there
 		return n, err
 	}
 	packages, err := n.packages(ctx, versions, true)
