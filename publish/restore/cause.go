@@ -2,11 +2,25 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"repomill/publish/tree"
 	"repomill/schemas/layout"
 )
+
+// A damage is the error of an object that is missing or damaged. It wraps no error of what read it: those of text that ends early look like
+// those of a connection, and who gets one of these reads again.
+type damage struct {
+	text    string
+	missing bool
+}
+
+func (d *damage) Error() string { return d.text }
+
+// Is reports whether target is [fs.ErrNotExist], and the object is missing.
+func (d *damage) Is(target error) bool { return d.missing && target == fs.ErrNotExist }
 
 // cause returns the error of rows that cannot be read back: if an object is missing or damaged that the release names, one that names
 // it and says what to do, and else err. Parsers meet damaged bytes before the digest is known, and say what is wrong with the text. The error
@@ -18,8 +32,9 @@ func (rd *Release) cause(ctx context.Context, err error) error {
 			return err
 		}
 		if problem != "" {
-			return fmt.Errorf("%s, which %s or its manifest names, %s: repomill reindex %s --repair writes it again if the catalog has the packages; else put it back from a copy of the bucket",
+			text := fmt.Sprintf("%s, which %s or its manifest names, %s: repomill reindex %s --repair writes it again if the catalog has the packages; else put it back from a copy of the bucket",
 				o.Key, layout.PointerKey(rd.release), problem, rd.release)
+			return &damage{text, errors.Is(err, fs.ErrNotExist)}
 		}
 	}
 	return err
